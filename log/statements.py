@@ -1,0 +1,53 @@
+"""The exact bytes that a signer signs, and the ids that follow from them; clients, api and auditors make them alike."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from log.canonical import base32_id, canonical_json
+
+fact_type = "muniment.fact.v1"
+revocation_type = "muniment.revocation.v1"
+session_heading = "muniment-session-v1"
+
+
+def fact_signed_bytes(
+    *, kind: str, subject: Mapping[str, object], issuer_did: str, body: Mapping[str, object]
+) -> bytes:
+    """Return the bytes of a fact that its issuer signs: RFC 8785 of body, issuer_did, kind, subject and type.
+
+    Raises `NotCanonicalizable`.
+    """
+    statement = {"body": body, "issuer_did": issuer_did, "kind": kind, "subject": subject, "type": fact_type}
+    return canonical_json(statement)
+
+
+def fact_id(signed_bytes: bytes) -> str:
+    """Return a fact's id: `fct_` and 52 characters of base32 of the SHA-256 of its signed bytes."""
+    return base32_id("fct_", hashlib.sha256(signed_bytes).digest())
+
+
+def revocation_signed_bytes(*, fact_id: str, issuer_did: str, reason: str | None) -> bytes:
+    """Return the bytes of a revocation that the fact's issuer signs; an absent reason is signed as null.
+
+    Raises `NotCanonicalizable`.
+    """
+    statement = {"fact_id": fact_id, "issuer_did": issuer_did, "reason": reason, "type": revocation_type}
+    return canonical_json(statement)
+
+
+def revocation_id(signed_bytes: bytes) -> str:
+    """Return a revocation's id: `rvk_` and 52 characters of base32 of the SHA-256 of its signed bytes."""
+    return base32_id("rvk_", hashlib.sha256(signed_bytes).digest())
+
+
+def session_signed_bytes(*, issuer: str, did: str, nonce: str) -> bytes:
+    """Return the bytes that open a session when signed: four lines in UTF-8.
+
+    Raises `ValueError` where a part has a control character or a lone surrogate: a line break in one could pass for
+    the next part.
+    """
+    if any(character < " " or character == "\x7f" for part in (issuer, did, nonce) for character in part):
+        raise ValueError("a part of a session's statement has a control character")
+    return f"{session_heading}\n{issuer}\n{did}\n{nonce}".encode()

@@ -1,0 +1,191 @@
+"""A signing key: who a client is, kept in one file that only its owner can read."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from domain.json_value import JsonObject
+from log import signatures, statements, strict_json
+
+Algorithm: TypeAlias = Literal["ed25519", "eip191"]
+
+max_key_file_bytes: Final = 4096
+_members: Final = {"did", "alg", "private_key_b64"}
+
+
+class KeyFileProblem(StrEnum):
+    """Why a key file is refused; the values are stable."""
+
+    MISSING = "key_file_missing"
+    UNREADABLE = "key_file_unreadable"
+    EXPOSED = "key_file_exposed"
+    MALFORMED = "key_file_malformed"
+    MISMATCH = "key_file_mismatch"
+    EXISTS = "key_file_exists"
+
+
+class KeyFileError(Exception):
+    """A key file can't be loaded or saved; `code` is stable, the message names the path and never the key."""
+
+    def __init__(self, code: KeyFileProblem, path: Path, detail: str) -> None:
+        super().__init__(f"{path}: {detail}")
+        self.code = code
+        self.path = path
+        self.detail = detail
+
+
+class SigningKey:
+    """A private key with the DID that it proves; it signs facts, revocations and sessions."""
+
+    __slots__ = ("_private_key", "_sign", "alg", "did")
+
+    alg: Algorithm
+    did: str
+
+    def __init__(self, private_key: bytes, alg: Algorithm = "ed25519") -> None:
+        """Take 32 bytes: the seed of `ed25519`, or the secp256k1 secret of `eip191`. Raises `ValueError`."""
+        if len(private_key) != signatures.seed_bytes:
+            raise ValueError(f"a private key has {signatures.seed_bytes} bytes")
+        if alg == "ed25519":
+            self.did = signatures.did_key(signatures.ed25519_public(private_key))
+            self._sign = signatures.ed25519_signer(private_key)
+        elif alg == "eip191":
+            self.did = signatures.did_pkh(signatures.eip191_address(private_key))
+            self._sign = signatures.eip191_signer(private_key)
+        else:
+            raise signatures.UnsupportedAlgorithm(alg)
+        self.alg = alg
+        self._private_key = private_key
+
+    @classmethod
+    def generate(cls, alg: Algorithm = "ed25519") -> SigningKey:
+        """Make a new key from the operating system's randomness."""
+        return cls(secrets.token_bytes(signatures.seed_bytes), alg)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> SigningKey:
+        """Read a key file that none but its owner can read; raises `KeyFileError`."""
+        path = Path(path)
+        content = _read_private_file(path)
+        try:
+            document = strict_json.parse(content)
+        except strict_json.MalformedJson as error:
+            raise KeyFileError(KeyFileProblem.MALFORMED, path, error.detail) from None
+        if not isinstance(document, dict) or set(document) != _members:
+            raise KeyFileError(KeyFileProblem.MALFORMED, path, "a key file has did, alg and private_key_b64")
+        key = cls._from_document(document, path)
+        if key.did != document["did"]:
+            raise KeyFileError(KeyFileProblem.MISMATCH, path, "the private key isn't that of the DID")
+        return key
+
+    @classmethod
+    def _from_document(cls, document: JsonObject, path: Path) -> SigningKey:
+        encoded, alg = document["private_key_b64"], document["alg"]
+        if alg != "ed25519" and alg != "eip191":  # noqa: PLR1714 - the type is narrowed by comparisons only
+            raise KeyFileError(KeyFileProblem.MALFORMED, path, "alg must be ed25519 or eip191")
+        try:
+            private_key = binascii.a2b_base64(encoded, strict_mode=True) if isinstance(encoded, str) else b""
+            return cls(private_key, alg)
+        except ValueError:
+            raise KeyFileError(KeyFileProblem.MALFORMED, path, "private_key_b64 isn't a key of 32 bytes") from None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the key file with mode 0600, whole or not at all; an existing one is never replaced.
+
+        Raises `KeyFileError`.
+        """
+        path = Path(path)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        try:
+            _write_private_file(draft, self._document())
+            try:
+                # A link fails if the name is taken, where a rename would replace: two that save at once can't both win.
+                os.link(draft, path, follow_symlinks=False)
+            finally:
+                draft.unlink()
+            _sync_directory(path.parent)
+        except FileExistsError:
+            raise KeyFileError(KeyFileProblem.EXISTS, path, "exists already and is left as it is") from None
+        except OSError as error:
+            detail = f"can't be written: {error.strerror}"
+            raise KeyFileError(KeyFileProblem.UNREADABLE, path, detail) from None
+
+    def _document(self) -> bytes:
+        private_key = base64.b64encode(self._private_key).decode("ascii")
+        return strict_json.dump({"did": self.did, "alg": self.alg, "private_key_b64": private_key}) + b"\n"
+
+    def sign(self, message: bytes) -> str:
+        """Return the signature of a message in standard base64."""
+        return base64.b64encode(self._sign(message)).decode("ascii")
+
+    def sign_fact(self, kind: str, subject: Mapping[str, object], body: Mapping[str, object]) -> dict[str, object]:
+        """Return the body of `POST /facts`, signed; raises `NotCanonicalizable`."""
+        signed_bytes = statements.fact_signed_bytes(kind=kind, subject=subject, issuer_did=self.did, body=body)
+        return {
+            "kind": kind,
+            "subject": dict(subject),
+            "issuer_did": self.did,
+            "body": dict(body),
+            "alg": self.alg,
+            "signature": self.sign(signed_bytes),
+        }
+
+    def sign_revocation(self, fact_id: str, reason: str | None = None) -> dict[str, object]:
+        """Return the body of `POST /facts/{id}/revoke`, signed; without a reason it has no member for one."""
+        signed_bytes = statements.revocation_signed_bytes(fact_id=fact_id, issuer_did=self.did, reason=reason)
+        given = {} if reason is None else {"reason": reason}
+        return {"issuer_did": self.did, **given, "alg": self.alg, "signature": self.sign(signed_bytes)}
+
+    def sign_session(self, issuer: str, did: str, nonce: str) -> dict[str, object]:
+        """Return the body of `POST /auth/session`, signed, for this key's own DID or a registered one that has it."""
+        signed_bytes = statements.session_signed_bytes(issuer=issuer, did=did, nonce=nonce)
+        return {"did": did, "nonce": nonce, "alg": self.alg, "signature": self.sign(signed_bytes)}
+
+    def __repr__(self) -> str:
+        return f"SigningKey({self.did})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a signing key isn't pickled: that would copy its secret")
+
+
+def _read_private_file(path: Path) -> bytes:
+    try:
+        # Not blocking: the path may name a pipe that nobody writes to.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise KeyFileError(KeyFileProblem.MISSING, path, "there is no such file") from None
+    except OSError as error:
+        raise KeyFileError(KeyFileProblem.UNREADABLE, path, f"can't be read: {error.strerror}") from None
+    with os.fdopen(descriptor, "rb") as file:
+        # The open file is asked, not the path, which may name another file by now.
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > max_key_file_bytes:
+            raise KeyFileError(KeyFileProblem.MALFORMED, path, "isn't a key file")
+        if status.st_mode & 0o077:
+            detail = f"is open to others (mode {stat.S_IMODE(status.st_mode):04o}); run chmod 600 on it"
+            raise KeyFileError(KeyFileProblem.EXPOSED, path, detail)
+        return file.read(max_key_file_bytes)
+
+
+def _write_private_file(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
