@@ -43,7 +43,6 @@ remembered_keys: Final = 16_384
 
 _ed25519_signature_bytes: Final = 64
 _eip191_signature_bytes: Final = 65
-_curve25519_prime: Final = 2**255 - 19
 _secp256k1_half_order: Final = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 _recovery_ids: Final = {0: b"\0", 1: b"\1", 27: b"\0", 28: b"\1"}
 
@@ -106,9 +105,9 @@ def _usable_key(public_key: bytes) -> bytes:
 
 def _verify_ed25519(public_key: bytes, message: bytes, signature_b64: str) -> None:
     signature = _decode_signature(signature_b64, _ed25519_signature_bytes)
-    if int.from_bytes(signature[:32], "little") % 2**255 >= _curve25519_prime:
-        raise InvalidSignature("the signature's R isn't in its canonical encoding")
     try:
+        # libsodium refuses S from the order up, an R or a key of small order, and any R but the one text that it
+        # computes itself; what it lets through, a key of mixed order, has been refused before.
         nacl.bindings.crypto_sign_open(signature + message, public_key)
     except nacl.exceptions.BadSignatureError:
         raise InvalidSignature("the Ed25519 signature isn't the issuer's over this content") from None

@@ -1,0 +1,279 @@
+"""aiokafka's only door: the log on Kafka, Redpanda or anything that speaks their protocol."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from log.kafka_address import KafkaAddress
+from log.log import AppendUnknown, LogUnavailable, OnAssigned, OnRevoked, Reader, Record, Topic
+from log.message import Message
+
+APPEND_TIMEOUT_MS = 10_000
+REACHABLE_TIMEOUT_S = 2.0
+REACHABLE_FOR_S = 0.25
+"""An answer of the broker this young is taken as a sign that it is there."""
+BATCH_BYTES = 1 << 20
+REQUEST_BYTES = 8 << 20
+FETCH_BYTES = 2 << 20
+SESSION_TIMEOUT_MS = 10_000
+HEARTBEAT_MS = 1_000
+TOPIC_SETTINGS = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(REQUEST_BYTES)}
+FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+COMPACTED = {"cleanup.policy": "compact"}
+
+
+class KafkaReader:
+    """Reads through one consumer, with or without a group."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, topic: str) -> None:
+        self._consumer = consumer
+        self._topic = topic
+
+    async def poll(self, timeout_s: float, max_messages: int | None = None) -> Mapping[int, Sequence[Message]]:
+        """Give the next messages by partition."""
+        try:
+            batches = await self._consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=max_messages)
+        except KafkaError as error:
+            raise LogUnavailable(type(error).__name__) from error
+        return {part.partition: messages for part, messages in batches.items()}
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Go on from this offset."""
+        self._consumer.seek(TopicPartition(self._topic, partition), offset)
+
+    async def ends(self) -> Mapping[int, int]:
+        """Give the end of each assigned partition."""
+        try:
+            ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
+        except KafkaError as error:
+            raise LogUnavailable(type(error).__name__) from error
+        return {part.partition: offset for part, offset in ends.items()}
+
+    async def close(self) -> None:
+        """Leave the group, if any, and close the connections."""
+        await self._consumer.stop()
+
+
+class _Handover(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    """Tells a member what it was given and what was taken, and seeks to where it wants to go on."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, topic: str, on_assigned: OnAssigned, on_revoked: OnRevoked) -> None:
+        self._consumer, self._topic = consumer, topic
+        self._on_assigned, self._on_revoked = on_assigned, on_revoked
+
+    async def on_partitions_revoked(self, revoked: set[Any]) -> None:
+        await self._on_revoked(sorted(part.partition for part in revoked))
+
+    async def on_partitions_assigned(self, assigned: set[Any]) -> None:
+        starts = await self._on_assigned(sorted(part.partition for part in assigned))
+        for partition, offset in starts.items():
+            self._consumer.seek(TopicPartition(self._topic, partition), offset)
+
+
+class KafkaLog:
+    """The log on a Kafka cluster; one producer for all that this process appends."""
+
+    def __init__(self, address: KafkaAddress, client_id: str = "muniment", instance: str | None = None) -> None:
+        self._address = address
+        self._client_id = client_id
+        self._instance = instance
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+        self._heard_at = 0.0
+        self._lookups: dict[str, AIOKafkaConsumer] = {}
+        self._looking = asyncio.Lock()
+
+    async def create(self, topics: Sequence[Topic]) -> None:
+        """Create the topics that aren't there yet."""
+        admin = AIOKafkaAdminClient(client_id=self._client_id, **self._address.options())
+        wanted = [
+            NewTopic(
+                topic.name,
+                topic.partitions,
+                -1,
+                topic_configs=TOPIC_SETTINGS | (COMPACTED if topic.compacted else FOR_EVER),
+            )
+            for topic in topics
+        ]
+        try:
+            await admin.start()
+            there = set(await admin.list_topics())
+            answer = await admin.create_topics([topic for topic in wanted if topic.name not in there])
+            for name, code, *_ in answer.topic_errors if answer is not None else ():
+                if code and for_code(code) is not TopicAlreadyExistsError:
+                    raise LogUnavailable(f"topic {name} could not be created: {for_code(code).__name__}")
+        except KafkaError as error:
+            raise LogUnavailable(type(error).__name__) from error
+        finally:
+            await admin.close()
+
+    async def partitions(self, topic: str) -> int:
+        """Count a topic's partitions."""
+        producer = await self._connected()
+        try:
+            return len(await producer.partitions_for(topic))
+        except KafkaError as error:
+            raise LogUnavailable(type(error).__name__) from error
+
+    async def _connected(self) -> AIOKafkaProducer:
+        """Give the producer, started; whoever comes meanwhile waits for the same one."""
+        if self._producer is not None:
+            return self._producer
+        async with self._starting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    client_id=self._client_id,
+                    enable_idempotence=True,
+                    acks="all",
+                    linger_ms=0,
+                    max_batch_size=BATCH_BYTES,
+                    max_request_size=REQUEST_BYTES,
+                    request_timeout_ms=APPEND_TIMEOUT_MS,
+                    **self._address.options(),
+                )
+                try:
+                    await asyncio.wait_for(producer.start(), REACHABLE_TIMEOUT_S)
+                except (KafkaError, TimeoutError) as error:
+                    await producer.stop()
+                    raise LogUnavailable(type(error).__name__) from error
+                self._heard_at = time.monotonic()
+                self._producer = producer
+            return self._producer
+
+    async def _reachable(self) -> AIOKafkaProducer:
+        """Give the producer once the broker has answered lately, so that a refusal here means that nothing was sent."""
+        producer = await self._connected()
+        if time.monotonic() - self._heard_at > REACHABLE_FOR_S:
+            try:
+                await asyncio.wait_for(producer.client.fetch_all_metadata(), REACHABLE_TIMEOUT_S)
+            except (KafkaError, TimeoutError) as error:
+                raise LogUnavailable(type(error).__name__) from error
+            self._heard_at = time.monotonic()
+        return producer
+
+    async def append(self, topic: str, partition: int, records: Sequence[Record]) -> Awaitable[int]:
+        """Send records in as few batches as they fit into."""
+        producer = await self._reachable()
+        try:
+            if len(records) == 1:
+                ((key, value),) = records
+                sent = [await producer.send(topic, value, key=key, partition=partition)]
+            else:
+                sent = await self._send_batches(producer, topic, partition, records)
+        except KafkaError as error:
+            await self._reset(producer)
+            raise AppendUnknown(type(error).__name__) from error
+        return self._acknowledged(producer, sent)
+
+    async def _send_batches(
+        self, producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[Record]
+    ) -> list[Any]:
+        sent = []
+        batch = producer.create_batch()
+        for key, value in records:
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                sent.append(await producer.send_batch(batch, topic, partition=partition))
+                batch = producer.create_batch()
+                batch.append(key=key, value=value, timestamp=None)
+        sent.append(await producer.send_batch(batch, topic, partition=partition))
+        return sent
+
+    async def _acknowledged(self, producer: AIOKafkaProducer, sent: Sequence[Any]) -> int:
+        """Wait until all is durable: every in-sync replica has it."""
+        try:
+            answers = [await future for future in sent]
+        except KafkaError as error:
+            await self._reset(producer)
+            raise AppendUnknown(type(error).__name__) from error
+        self._heard_at = time.monotonic()
+        return int(answers[0].offset)
+
+    async def _reset(self, producer: AIOKafkaProducer) -> None:
+        """Drop a producer that failed: its sequence numbers may have a gap, so nothing more goes through it."""
+        if self._producer is producer:
+            self._producer = None
+            self._heard_at = 0.0
+            await asyncio.shield(_stop_quietly(producer))
+
+    def _consumer(self, group: str | None = None) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            client_id=self._client_id,
+            group_id=group,
+            group_instance_id=self._instance if group else None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_bytes=REQUEST_BYTES,
+            max_partition_fetch_bytes=FETCH_BYTES,
+            fetch_max_wait_ms=500,
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=HEARTBEAT_MS,
+            request_timeout_ms=APPEND_TIMEOUT_MS,
+            retry_backoff_ms=50,
+            **self._address.options(),
+        )
+
+    async def _started(self, consumer: AIOKafkaConsumer) -> None:
+        try:
+            await consumer.start()
+        except KafkaError as error:
+            await consumer.stop()
+            raise LogUnavailable(type(error).__name__) from error
+
+    async def reader(self, topic: str, starts: Mapping[int, int]) -> Reader:
+        """Read these partitions with no group."""
+        consumer = self._consumer()
+        await self._started(consumer)
+        consumer.assign([TopicPartition(topic, partition) for partition in starts])
+        for partition, offset in starts.items():
+            consumer.seek(TopicPartition(topic, partition), offset)
+        return KafkaReader(consumer, topic)
+
+    async def member(self, topic: str, group: str, on_assigned: OnAssigned, on_revoked: OnRevoked) -> Reader:
+        """Read as one member of a Kafka consumer group."""
+        consumer = self._consumer(group)
+        consumer.subscribe([topic], listener=_Handover(consumer, topic, on_assigned, on_revoked))
+        await self._started(consumer)
+        return KafkaReader(consumer, topic)
+
+    async def read_at(self, topic: str, partition: int, offset: int) -> Message | None:
+        """Fetch one message, through a consumer kept for such look-ups."""
+        part = TopicPartition(topic, partition)
+        async with self._looking:
+            consumer = self._lookups.get(topic)
+            if consumer is None:
+                consumer = self._consumer()
+                await self._started(consumer)
+                self._lookups[topic] = consumer
+            try:
+                consumer.assign([part])
+                (end,) = (await consumer.end_offsets([part])).values()
+                if not 0 <= offset < end:
+                    return None
+                consumer.seek(part, offset)
+                batches = await consumer.getmany(part, timeout_ms=int(REACHABLE_TIMEOUT_S * 1000), max_records=1)
+            except KafkaError as error:
+                raise LogUnavailable(type(error).__name__) from error
+            found: Sequence[Message] = batches.get(part, ())
+            return found[0] if found and found[0].offset == offset else None
+
+    async def close(self) -> None:
+        """Flush and close every connection."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _stop_quietly(producer)
+        for consumer in self._lookups.values():
+            await consumer.stop()
+        self._lookups.clear()
+
+
+async def _stop_quietly(producer: AIOKafkaProducer) -> None:
+    """Close a producer; what it could not send any more is already unknown to its senders."""
+    try:
+        await asyncio.wait_for(producer.stop(), REACHABLE_TIMEOUT_S)
+    except (KafkaError, TimeoutError):
+        return
