@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from domain.decider import Change, Circumstances, Decider, Occurrence, Refusal, State
+from domain.decider import Change, Circumstances, Decider, Refusal, State
 from domain.facts import fact, playlist, signer, webhook
 
 
@@ -109,6 +109,6 @@ def decide(state: State, command: Any, around: Circumstances) -> Sequence[Any] |
     return BY_CLASS[type(command)].decider.decide(state, command, around)
 
 
-def evolve(state: State, event: Any, where: Occurrence) -> Iterable[Change]:
+def evolve(state: State, event: Any, at: int) -> Iterable[Change]:
     """Fold an event by the decider that the catalog names for it."""
-    return BY_CLASS[type(event)].decider.evolve(state, event, where)
+    return BY_CLASS[type(event)].decider.evolve(state, event, at)

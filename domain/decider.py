@@ -38,7 +38,10 @@ Payload: TypeAlias = Any
 """A dataclass that the catalog names as a command."""
 
 Decide: TypeAlias = Callable[[State, Payload, "Circumstances"], Sequence[Event] | Refusal]
-Evolve: TypeAlias = Callable[[State, Event, "Occurrence"], Iterable[Change]]
+"""The state, a command and what surrounds it give events, or the reason why there are none."""
+
+Evolve: TypeAlias = Callable[[State, Event, int], Iterable[Change]]
+"""The state, an event and the log's time of its decision in ms give what changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +54,8 @@ class Circumstances:
 
 
 @dataclass(frozen=True, slots=True)
-class Occurrence:
-    """What surrounds an event: the log's time in ms since 1970 UTC and the position of its decision."""
-
-    at: int
-    partition: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
 class Decider:
-    """``initial`` holds the state before anything happened; ``decide`` rules on a command; ``evolve`` folds an event."""
+    """``initial`` is the state before anything happened; ``decide`` rules on a command; ``evolve`` folds an event."""
 
     initial: State
     decide: Decide

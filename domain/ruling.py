@@ -1,4 +1,4 @@
-"""One command gets one ruling, and its scope keeps that ruling for ever: the host, the dry run and the auditor share this.
+"""One command gets one ruling, and its scope keeps that ruling for ever.
 
 A command's id is ``cmd_`` + 26 characters of its *scope* (who asks, under which idempotency key) + 26 characters of its
 *request* (what is asked), both lower-case base32 of SHA-256. So the same request again has the same id, and another
@@ -9,10 +9,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from domain.catalog import decide, evolve
-from domain.decider import Change, Circumstances, Occurrence, Refusal, State
+from domain.decider import Change, Circumstances, Refusal, State
 
 REPEATED = "repeated"
 IDEMPOTENCY_CONFLICT = "idempotency_conflict"
+UNDECODABLE = "undecodable_command"
+"""The refusal of a message that is no command; its decision has an empty ``command_id``."""
 ID_PREFIX = "cmd_"
 HALF = 26
 
@@ -44,13 +46,14 @@ def rule(state: State, command_id: str, payload: Any, around: Circumstances) -> 
     return decide(state, payload, around)
 
 
-def fold(
-    state: State, command_id: str, cause: int, outcome: Sequence[Any] | Refusal, where: Occurrence
-) -> Iterable[Change]:
-    """Fold one decision; ``state`` must already show the changes given so far when the next is asked for."""
-    if isinstance(outcome, Refusal) and "cause" in outcome.details and outcome.code in (REPEATED, IDEMPOTENCY_CONFLICT):
+def fold(state: State, command_id: str, cause: int, outcome: Sequence[Any] | Refusal, at: int) -> Iterable[Change]:
+    """Fold one decision; ``state`` must already show the changes given so far when the next is asked for.
+
+    A scope that was ruled on keeps its first ruling, and an undecodable command (its id is empty) has none.
+    """
+    if state.get(scope_key(command_id)) is not None or not command_id.startswith(ID_PREFIX):
         return
     yield scope_key(command_id), Scope(request_of(command_id), cause)
     if not isinstance(outcome, Refusal):
         for event in outcome:
-            yield from evolve(state, event, where)
+            yield from evolve(state, event, at)

@@ -1,7 +1,7 @@
 """Avro's only door: schemas written from dataclasses, and values framed as Avro single objects.
 
-Single-object encoding (Apache Avro specification): the marker ``C3 01``, the little-endian CRC-64-AVRO fingerprint of the
-schema's Parsing Canonical Form, the body.
+Single-object encoding (Apache Avro specification): the marker ``C3 01``, the little-endian CRC-64-AVRO fingerprint of
+the schema's Parsing Canonical Form, the body.
 """
 
 import dataclasses
@@ -64,7 +64,10 @@ def schema_of(cls: type, namespace: str, union: Sequence[type], names: Mapping[t
         fields = []
         for member in dataclasses.fields(entry):
             kind = of(hints[member.name])
-            fields.append({"name": member.name, "type": kind} | ({"default": None} if isinstance(kind, list) and kind[0] == "null" else {}))
+            fields.append(
+                {"name": member.name, "type": kind}
+                | ({"default": None} if isinstance(kind, list) and kind[0] == "null" else {})
+            )
         return {"type": "record", "name": name, "doc": " ".join((entry.__doc__ or "").split()), "fields": fields}
 
     written: Schema = record(cls)
@@ -135,7 +138,7 @@ def from_plain(cls: type, classes: Mapping[str, type]) -> Callable[[Any], Any]:
         if origin is tuple:
             each = converter(args[0])
             return tuple if each is None else lambda value: tuple([each(item) for item in value])
-        return nested(annotation) if dataclasses.is_dataclass(annotation) else None
+        return nested(typing.cast("type", annotation)) if dataclasses.is_dataclass(annotation) else None
 
     converters = [(name, convert) for name in hints if (convert := converter(hints[name])) is not None]
 

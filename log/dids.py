@@ -21,7 +21,7 @@ _did_pkh: Final = re.compile(r"did:pkh:eip155:([1-9][0-9]{0,31}):(0x[0-9a-fA-F]{
 _did_mun: Final = re.compile(r"did:mun:[a-z2-7]{26}")
 
 
-class InvalidDid(ValueError):  # noqa: N818 - named for what is wrong
+class InvalidDid(ValueError):
     """The text is no DID that this registry knows how to read; `detail` is safe to show to whoever sent it."""
 
     def __init__(self, detail: str) -> None:

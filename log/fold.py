@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from domain.decider import Change, Entry, Occurrence, Refusal
+from domain.decider import Change, Entry, Refusal
 from domain.ruling import fold
 from log.message import Decision
 
@@ -26,10 +26,7 @@ class Overlay(Mapping[str, Entry]):
 
     def get(self, key: str, default: Any = None) -> Any:
         """Give an entry as it is with the changes on top."""
-        if key in self._top:
-            found = self._top[key]
-        else:
-            found = self._below.get(key)
+        found = self._top[key] if key in self._top else self._below.get(key)
         return default if found is None else found
 
     def __getitem__(self, key: str) -> Entry:
@@ -67,13 +64,10 @@ def outcome_of(decision: Decision) -> Sequence[Any] | Refusal:
     return [happening.payload for happening in decision.events]
 
 
-def changes_of(state: Overlay, decision: Decision, partition: int, offset: int) -> list[Change]:
+def changes_of(state: Overlay, decision: Decision) -> list[Change]:
     """Fold one decision onto an overlay and give the changes that it made."""
-    where = Occurrence(decision.at, partition, offset)
     changes = []
-    for change in fold(state, decision.command_id, decision.cause, outcome_of(decision), where):
+    for change in fold(state, decision.command_id, decision.cause, outcome_of(decision), decision.at):
         state.put(change)
         changes.append(change)
     return changes
-
-

@@ -1,7 +1,7 @@
 """The schemas of every context, written from the domain's dataclasses, checked in, and frozen once released.
 
-``python -m log.released`` writes what is missing: the newest version of a message that isn't released yet is written over,
-a released one never changes, so a change after a release becomes the next version.
+``python -m log.released`` writes what is missing: the newest version of a message that isn't released yet is written
+over, a released one never changes, so a change after a release becomes the next version.
 """
 
 import hashlib
@@ -109,12 +109,13 @@ async def prepare(log: Log, partitions: int) -> None:
     So the log alone is enough to decode the log. Writing a schema again changes nothing: the topic is compacted.
     """
     await log.create(topics(partitions))
-    records = []
-    for context in contexts():
-        for role in ROLES:
-            for schema in [*(load(path) for path in versions(context, role)), current(context, role)]:
-                records.append((fingerprint(schema).hex().encode(), json.dumps(schema).encode()))
-    await (await log.append(topic.SCHEMAS, 0, list(dict(records).items())))
+    written = {
+        fingerprint(schema).hex().encode(): json.dumps(schema).encode()
+        for context in contexts()
+        for role in ROLES
+        for schema in (*map(load, versions(context, role)), current(context, role))
+    }
+    await (await log.append(topic.SCHEMAS, 0, list(written.items())))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ _secp256k1_half_order: Final = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501
 _recovery_ids: Final = {0: b"\0", 1: b"\1", 27: b"\0", 28: b"\1"}
 
 
-class InvalidSignature(ValueError):  # noqa: N818 - named for what is wrong
+class InvalidSignature(ValueError):
     """The signature does not hold; `detail` says why in words that are safe to show to whoever sent it."""
 
     def __init__(self, detail: str) -> None:
@@ -55,7 +55,7 @@ class InvalidSignature(ValueError):  # noqa: N818 - named for what is wrong
         self.detail = detail
 
 
-class UnsupportedAlgorithm(ValueError):  # noqa: N818 - named for what is wrong
+class UnsupportedAlgorithm(ValueError):
     """The signature's algorithm is not one that this registry verifies."""
 
     def __init__(self, alg: str) -> None:
@@ -91,8 +91,10 @@ def _issuer_key(issuer_did: str, registered_key: bytes | None) -> bytes:
 
 @lru_cache(maxsize=remembered_keys)
 def _key_in_did(did: str) -> bytes | None:
-    public_key = parse_did(did).public_key
-    return None if public_key is None else _usable_key(public_key)
+    parsed = parse_did(did)
+    if parsed.method == "pkh":
+        raise InvalidSignature("a did:pkh issuer signs with eip191")
+    return None if parsed.public_key is None else _usable_key(parsed.public_key)
 
 
 @lru_cache(maxsize=remembered_keys)

@@ -83,7 +83,7 @@ class Store:
         bound = prefix.encode()
         first = (start if start is not None else prefix).encode()
         for key, value in self._db.items(from_key=first, read_opt=ReadOptions()):
-            if not key.startswith(bound):
+            if not isinstance(key, bytes) or not key.startswith(bound):
                 return
             yield key.decode(), tuple(orjson.loads(value))
 

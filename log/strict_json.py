@@ -17,7 +17,7 @@ max_depth_levels = 64
 largest_safe_number = 2**53 - 1
 
 
-class MalformedJson(ValueError):  # noqa: N818 - named for what is wrong
+class MalformedJson(ValueError):
     """The bytes are no strict JSON; `detail` says why in words that are safe to show to whoever sent them."""
 
     def __init__(self, detail: str) -> None:
@@ -32,7 +32,7 @@ class UnsafeNumber(MalformedJson):
         super().__init__("a number is beyond 2^53 - 1 and must be a decimal string")
 
 
-class UnwritableJson(ValueError):  # noqa: N818 - named for what is wrong
+class UnwritableJson(ValueError):
     """The value has no JSON form: a type that JSON lacks, a lone surrogate or an integer beyond 2^53 - 1."""
 
 
@@ -45,11 +45,11 @@ def parse(raw: bytes, *, max_depth: int = max_depth_levels) -> JsonValue:
     try:
         value: JsonValue = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise MalformedJson(f"not JSON in UTF-8: {error}") from None
+        raise MalformedJson(f"not readable as JSON in UTF-8: {error}") from None
     members_and_colons = _check_and_count(value, max_depth)
-    # A body has one colon for each member and those inside its strings. One that is written as an escape is not among
-    # its bytes, and a member that another replaced is not in the value: both show as a difference.
-    if raw.count(b":") != members_and_colons:
+    # A body has one colon for each member and those inside its strings, so the bytes have more of them than the value
+    # where a member replaced another. Only one that is written as an escape would upset the count.
+    if raw.count(b":") != members_and_colons or b"\\u003a" in raw or b"\\u003A" in raw:
         _refuse_duplicate_members(raw)
     return value
 

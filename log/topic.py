@@ -18,7 +18,7 @@ def events(context: str) -> str:
 
 
 def murmur2(key: bytes) -> int:
-    """Hash a key as every Kafka client does (org.apache.kafka.common.utils.Utils.murmur2), as an unsigned 32-bit number."""
+    """Hash a key as every Kafka client does (``Utils.murmur2`` of Apache Kafka), as an unsigned 32-bit number."""
     m, length = 0x5BD1E995, len(key)
     h = (0x9747B28C ^ length) & 0xFFFFFFFF
     whole = length & ~3

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from domain.decider import Change, Circumstances, Decider, Occurrence, Refusal, State
+from domain.decider import Change, Circumstances, Decider, Refusal, State
 from domain.facts.kinds import KINDS
 from domain.facts.signer import signer
 
@@ -95,7 +95,7 @@ def fact_key(fact_id: str) -> str:
 
 
 def unique_key(issuer_did: str, kind: str, subject: Subject, unique_by: str) -> str:
-    """Give the key under which at most one active fact lies. Its parts can't be confused: control characters are refused."""
+    """Give the key under which at most one active fact lies; no part holds the separator, a control character."""
     parts = (issuer_did, kind, subject.origin, subject.type, subject.ref, subject.digest or "", unique_by)
     return "active/" + "\x1f".join(parts)
 
@@ -106,7 +106,7 @@ def fact(state: State, fact_id: str) -> Fact | None:
     return None if entry is None else Fact(*entry)
 
 
-def evolve(state: State, event: FactEvent, _where: Occurrence) -> Iterable[Change]:
+def evolve(state: State, event: FactEvent, _at: int) -> Iterable[Change]:
     """Fold one event of a fact."""
     key = fact_key(event.fact_id)
     if isinstance(event, FactIssued):
@@ -190,11 +190,11 @@ FactCommand = IssueFact | FactChange
 class FactRefusal(StrEnum):
     """Why a fact stays as it is, in order of precedence."""
 
+    INVALID_REQUEST = "invalid_request"
     REPEATED = "repeated"
     NOT_FOUND = "not_found"
     NOT_THE_ISSUER = "not_the_issuer"
     SIGNER_NOT_AUTHORIZED = "signer_not_authorized"
-    INVALID_REQUEST = "invalid_request"
     NOT_ACTIVE = "not_active"
     NOT_QUARANTINED = "not_quarantined"
     NOT_EXPIRED = "not_expired"
@@ -209,6 +209,8 @@ def may_issue(state: State, did: str, kind: str) -> bool:
 
 def decide_issue(state: State, command: IssueFact, around: Circumstances) -> Sequence[FactEvent] | Refusal:
     """Rule on a new fact."""
+    if command.kind not in KINDS:
+        return Refusal(FactRefusal.INVALID_REQUEST, {"pointer": "/kind", "detail": "this kind is not in the table"})
     if fact(state, command.fact_id) is not None:
         return Refusal(FactRefusal.REPEATED, {"fact_id": command.fact_id})
     if not may_issue(state, command.issuer_did, command.kind):
@@ -266,7 +268,7 @@ def decide_change(state: State, command: FactChange, around: Circumstances) -> S
 
             return [FactReleased(fact_id, around.actor)]
         case ExpireFact(fact_id):
-            if known.status != "active" and known.status != "quarantined":
+            if known.status not in ("active", "quarantined"):
                 return not_active
             if known.expires_at is None or known.expires_at > around.now:
                 return Refusal(FactRefusal.NOT_EXPIRED, {"fact_id": fact_id})

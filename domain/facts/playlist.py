@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.decider import Change, Circumstances, Decider, Occurrence, Refusal, State
+from domain.decider import Change, Circumstances, Decider, Refusal, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ def playlist_key(playlist_id: str) -> str:
     return f"playlist/{playlist_id}"
 
 
-def evolve(_state: State, event: PlaylistPosted, where: Occurrence) -> Iterable[Change]:
+def evolve(_state: State, event: PlaylistPosted, at: int) -> Iterable[Change]:
     """Fold one event of a playlist."""
-    yield playlist_key(event.playlist_id), (event.posted_by, where.at)
+    yield playlist_key(event.playlist_id), (event.posted_by, at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from domain.decider import Change, Circumstances, Decider, Occurrence, Refusal, State
+from domain.decider import Change, Circumstances, Decider, Refusal, State
 
 ROLES = ("curator", "institution", "publisher", "admin", "operator")
 GENESIS = "genesis"
@@ -62,15 +62,15 @@ def signer(state: State, did: str) -> Signer | None:
     return None if entry is None else Signer(*entry)
 
 
-def evolve(state: State, event: SignerAdded | SignerRolesSet | SignerRevoked, where: Occurrence) -> Iterable[Change]:
+def evolve(state: State, event: SignerAdded | SignerRolesSet | SignerRevoked, at: int) -> Iterable[Change]:
     """Fold one event of a signer."""
     match event:
         case SignerAdded():
-            yield signer_key(event.did), Signer(event.roles, event.added_by, where.at, None)
+            yield signer_key(event.did), Signer(event.roles, event.added_by, at, None)
         case SignerRolesSet():
             yield signer_key(event.did), Signer(*state[signer_key(event.did)])._replace(roles=event.roles)
         case SignerRevoked():
-            yield signer_key(event.did), Signer(*state[signer_key(event.did)])._replace(revoked_at=where.at)
+            yield signer_key(event.did), Signer(*state[signer_key(event.did)])._replace(revoked_at=at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from domain.decider import Change, Circumstances, Decider, Occurrence, Refusal, State
+from domain.decider import Change, Circumstances, Decider, Refusal, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class DeliveryScheduled:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryAttempted:
-    """A delivery was tried. ``outcome``: ``delivered``, ``failed`` or ``parked``; ``retry_at`` in ms when it is tried again."""
+    """A delivery was tried: ``delivered``, ``failed`` (and tried again at ``retry_at``, ms) or ``parked``."""
 
     webhook_id: str
     sequence: int
@@ -119,7 +119,7 @@ def delivery_key(webhook_id: str, sequence: int) -> str:
     return f"delivery/{webhook_id}/{sequence}"
 
 
-def evolve(state: State, event: WebhookEvent, _where: Occurrence) -> Iterable[Change]:
+def evolve(state: State, event: WebhookEvent, _at: int) -> Iterable[Change]:
     """Fold one event of an endpoint."""
     key = webhook_key(event.webhook_id)
     known = Webhook(*state.get(key, ("active", 0)))
