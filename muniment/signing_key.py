@@ -16,6 +16,7 @@ from domain.json_value import JsonObject
 from log import signatures, statements, strict_json
 
 Algorithm: TypeAlias = Literal["ed25519", "eip191"]
+algorithms: Final[tuple[Algorithm, ...]] = ("ed25519", "eip191")
 
 max_key_file_bytes: Final = 4096
 _members: Final = {"did", "alg", "private_key_b64"}
@@ -26,6 +27,7 @@ class KeyFileProblem(StrEnum):
 
     MISSING = "key_file_missing"
     UNREADABLE = "key_file_unreadable"
+    UNWRITABLE = "key_file_unwritable"
     EXPOSED = "key_file_exposed"
     MALFORMED = "key_file_malformed"
     MISMATCH = "key_file_mismatch"
@@ -88,8 +90,9 @@ class SigningKey:
 
     @classmethod
     def _from_document(cls, document: JsonObject, path: Path) -> SigningKey:
-        encoded, alg = document["private_key_b64"], document["alg"]
-        if alg != "ed25519" and alg != "eip191":  # noqa: PLR1714 - the type is narrowed by comparisons only
+        encoded = document["private_key_b64"]
+        alg = next((known for known in algorithms if known == document["alg"]), None)
+        if alg is None:
             raise KeyFileError(KeyFileProblem.MALFORMED, path, "alg must be ed25519 or eip191")
         try:
             private_key = binascii.a2b_base64(encoded, strict_mode=True) if isinstance(encoded, str) else b""
@@ -105,18 +108,17 @@ class SigningKey:
         path = Path(path)
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
-            _write_private_file(draft, self._document())
             try:
+                _write_private_file(draft, self._document())
                 # A link fails if the name is taken, where a rename would replace: two that save at once can't both win.
-                os.link(draft, path, follow_symlinks=False)
+                os.link(draft, path)
             finally:
-                draft.unlink()
+                draft.unlink(missing_ok=True)
             _sync_directory(path.parent)
         except FileExistsError:
             raise KeyFileError(KeyFileProblem.EXISTS, path, "exists already and is left as it is") from None
         except OSError as error:
-            detail = f"can't be written: {error.strerror}"
-            raise KeyFileError(KeyFileProblem.UNREADABLE, path, detail) from None
+            raise KeyFileError(KeyFileProblem.UNWRITABLE, path, f"can't be written: {error.strerror}") from None
 
     def _document(self) -> bytes:
         private_key = base64.b64encode(self._private_key).decode("ascii")
@@ -164,7 +166,7 @@ def _read_private_file(path: Path) -> bytes:
         raise KeyFileError(KeyFileProblem.MISSING, path, "there is no such file") from None
     except OSError as error:
         raise KeyFileError(KeyFileProblem.UNREADABLE, path, f"can't be read: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         # The open file is asked, not the path, which may name another file by now.
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > max_key_file_bytes:
@@ -172,7 +174,9 @@ def _read_private_file(path: Path) -> bytes:
         if status.st_mode & 0o077:
             detail = f"is open to others (mode {stat.S_IMODE(status.st_mode):04o}); run chmod 600 on it"
             raise KeyFileError(KeyFileProblem.EXPOSED, path, detail)
-        return file.read(max_key_file_bytes)
+        return os.read(descriptor, max_key_file_bytes)
+    finally:
+        os.close(descriptor)
 
 
 def _write_private_file(path: Path, content: bytes) -> None:
