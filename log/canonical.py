@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import rfc8785
 
-from domain.json_value import JsonValue
 from log import strict_json
 from log.strict_json import largest_safe_number
 
@@ -94,6 +93,6 @@ def base32_id(prefix: str, digest: bytes, length: int | None = None) -> str:
     return prefix + base64.b32encode(digest).decode("ascii").rstrip("=").lower()[:length]
 
 
-def canonical_hash(value: JsonValue) -> str:
+def canonical_hash(value: object) -> str:
     """Return base64(SHA-256(RFC 8785(value))), the hash under which a fact's body is known."""
     return sha256_base64(canonical_json(value))

@@ -15,7 +15,7 @@ _ed25519_multicodec: Final = b"\xed\x01"
 _curve25519_prime: Final = 2**255 - 19
 _base58_alphabet: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _base58_digits: Final = {character: digit for digit, character in enumerate(_base58_alphabet)}
-# 34 bytes that begin with 0xed01 always take 48 base58btc characters, the first three `z6M` with the multibase letter.
+# 0xed01 and 32 bytes always take 47 base58btc characters from `6Mk` on, and such 47 always stand for 34 bytes.
 _did_key: Final = re.compile(r"did:key:z(6Mk[1-9A-HJ-NP-Za-km-z]{44})")
 _did_pkh: Final = re.compile(r"did:pkh:eip155:([1-9][0-9]{0,31}):(0x[0-9a-fA-F]{40})")
 _did_mun: Final = re.compile(r"did:mun:[a-z2-7]{26}")
@@ -78,7 +78,7 @@ def did_pkh(address: str, chain_id: int = 1) -> str:
 
 def _public_key(encoded: str) -> bytes:
     decoded = base58_decode(encoded)
-    if len(decoded) != 34 or not decoded.startswith(_ed25519_multicodec):
+    if not decoded.startswith(_ed25519_multicodec):
         raise InvalidDid("a did:key holds the multicodec 0xed01 and an Ed25519 key of 32 bytes")
     public_key = decoded[2:]
     if int.from_bytes(public_key, "little") % 2**255 >= _curve25519_prime:

@@ -144,10 +144,10 @@ def _decode_signature(signature_b64: str, size: int) -> bytes:
     encoded_size = (size + 2) // 3 * 4
     if len(signature_b64) == encoded_size and signature_b64.isascii():
         try:
-            signature = binascii.a2b_base64(signature_b64, strict_mode=True)
+            signature = binascii.a2b_base64(signature_b64)
         except binascii.Error:
             signature = b""
-        # Encoded again it must be the same text: that leaves no room in the bits after the last byte.
+        # Encoded again it must be the same text: no other letters, and nothing in the bits after the last byte.
         if len(signature) == size and binascii.b2a_base64(signature, newline=False) == signature_b64.encode("ascii"):
             return signature
     raise InvalidSignature(f"the signature isn't {size} bytes in standard base64 with padding")

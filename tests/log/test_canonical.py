@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from log import strict_json
-from log.canonical import NotCanonicalizable, base32_id, canonical_json, max_depth_levels, sha256_base64
+from log.canonical import NotCanonicalizable, base32_id, canonical_hash, canonical_json, max_depth_levels, sha256_base64
 from log.strict_json import largest_safe_number
 
 vectors = json.loads((Path(__file__).parents[1] / "vectors" / "rfc8785.json").read_text())
@@ -130,3 +130,7 @@ def test_an_id_is_lower_case_base32_without_padding_and_can_be_cut():
     digest = hashlib.sha256(b"").digest()
     assert base32_id("fct_", digest) == "fct_4oymiquy7qobjgx36tejs35zeqt24qpemsnzgtfeswmrw6csxbkq"
     assert base32_id("", digest, 26) == "4oymiquy7qobjgx36tejs35zeq"
+
+
+def test_a_body_is_known_by_the_digest_of_its_canonical_form():
+    assert canonical_hash({"b": 1.0, "a": []}) == sha256_base64(b'{"a":[],"b":1}')
