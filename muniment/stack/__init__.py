@@ -1,1 +1,1 @@
-"""The embedded stack: a real broker, a real PostgreSQL and our own processes, run and watched from one data directory."""
+"""The embedded stack: a real broker, a real PostgreSQL and our own processes, run from one data directory."""

@@ -34,6 +34,7 @@ _HEAP: Final = ("-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemo
 _QUIET: Final = ("--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow")
 _LOGGING: Final = """\
 status = error
+shutdownHook = disable
 appender.out.type = Console
 appender.out.name = out
 appender.out.layout.type = PatternLayout
@@ -74,6 +75,9 @@ def properties(broker_port: int, controller_port: int, data: str) -> Mapping[str
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
         "auto.leader.rebalance.enable": "false",
+        # A killed broker is let in again only when its own old session has ended.
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "300",
         # Small: few users, quick rebalances, a heap of 384 MB.
         "offsets.topic.num.partitions": "4",
         "transaction.state.log.num.partitions": "4",

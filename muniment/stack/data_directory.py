@@ -52,8 +52,8 @@ class DataDirectory:
 
     def __enter__(self) -> Self:
         """Creates, checks and locks the directory; raises StackError and changes nothing that was there otherwise."""
-        check(self.path)
         try:
+            check(self.path)
             if not self.path.exists():
                 # Closed to others; root's is passable, because PostgreSQL never runs as root.
                 self.path.mkdir(parents=True, mode=0o711 if os.geteuid() == 0 else 0o700)
@@ -155,20 +155,19 @@ def check(path: Path) -> None:
     if not path.exists():
         return
     version = read_version(path)
-    if version:
-        _check_version(path, version)
-        missing = [name for name in version.get("data", []) if not (path / name).is_dir()]
-        if missing:
-            raise _half_written(f"{path} has lost its {' and '.join(missing)}")
-        return
+    _check_version(path, version)
     names = {entry.name for entry in path.iterdir()}
-    formed = [name for name in _DATA if name in names and _was_run(path / name)]
-    if formed:
-        raise _half_written(f"{path} holds {' and '.join(formed)} data but no {VERSION_FILE}")
+    known = version.get("data", [])
+    if missing := [name for name in known if name not in names]:
+        raise _half_written(f"{path} has lost its {' and '.join(missing)} data")
+    if formed := [name for name in _DATA if name in names and name not in known and _was_run(path / name)]:
+        raise _half_written(f"{path} holds {' and '.join(formed)} data that its {VERSION_FILE} does not know of")
+    if version:
+        return
     drafts = {f"{name}{_NEW}" for name in _DATA} | set(_DATA)
     foreign = {name for name in names if not name.startswith(".")} - _OURS_BEFORE_THE_VERSION - drafts
     if foreign:
-        raise _half_written(f"{path} is neither empty nor a Muniment data directory: it holds {sorted(foreign)[0]}")
+        raise _half_written(f"{path} is neither empty nor a Muniment data directory: it holds {min(foreign)}")
 
 
 def _check_version(path: Path, version: Mapping[str, Any]) -> None:

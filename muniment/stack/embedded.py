@@ -15,7 +15,7 @@ from muniment.stack import broker, jars, leftovers, postgres
 from muniment.stack.data_directory import DataDirectory, now
 from muniment.stack.errors import StackError, StackFault
 from muniment.stack.ports import LOOPBACK, free_ports, is_free
-from muniment.stack.supervisor import Process, Supervisor
+from muniment.stack.supervisor import Process, Supervisor, launched, note
 
 port_attempts: Final = 5
 _ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -59,10 +59,6 @@ class Stack:
         )
 
 
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 @contextlib.asynccontextmanager
 async def embedded_stack(
     data: Path, *, kafka: str | None = None, postgres_dsn: str | None = None, url: str | None = None
@@ -73,7 +69,7 @@ async def embedded_stack(
     """
     with DataDirectory(data) as directory:
         if ended := leftovers.end_leftovers(directory.path):
-            _note(f"ended what a killed stack had left running: {', '.join(ended)}")
+            note(f"ended what a killed stack had left running: {', '.join(ended)}")
         stack = Stack(directory, Supervisor(directory.logs), Services(kafka or "", postgres_dsn or ""), url)
         stack.supervisor.on_change = stack.publish
         try:
@@ -118,7 +114,7 @@ async def _awaited(start: Awaitable[None]) -> None:
 async def _start_broker(stack: Stack) -> None:
     await _fetch_jars()
     if not stack.directory.has(broker.SERVICE):
-        _note("forming the broker's log")
+        note("forming the broker's log")
     await broker.form(stack.directory)
 
     def on(ports: Sequence[int]) -> Process:
@@ -130,7 +126,7 @@ async def _start_broker(stack: Stack) -> None:
 
 async def _start_postgres(stack: Stack) -> None:
     if not stack.directory.has(postgres.SERVICE):
-        _note("forming the database")
+        note("forming the database")
     await postgres.form(stack.directory)
 
     def on(ports: Sequence[int]) -> Process:
@@ -157,10 +153,10 @@ async def _fetch_jars() -> None:
     """Fetches the broker's jars in a process of its own, which a signal can end at any moment."""
     if not jars.missing_jars():
         return
-    _note("the first start fetches Apache Kafka (44 MB); the next ones don't")
-    command = [sys.executable, "-m", "muniment.stack.jars"]
+    note("the first start fetches Apache Kafka (44 MB); the next ones don't")
+    command = Process("fetch", [sys.executable, "-m", "muniment.stack.jars"])
     fetcher = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL
+        *launched(command), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL
     )
     try:
         if await fetcher.wait() != 0:
@@ -173,7 +169,7 @@ async def _fetch_jars() -> None:
 
 @dataclass(frozen=True)
 class Settings:
-    """Says what a run consists of: the data directory, the HTTP port if any, and services that are external."""
+    """Says what a run consists of: the data directory, the HTTP port if any (0: a free one), and services that are external."""
 
     data: Path
     port: int | None = None
@@ -203,35 +199,34 @@ async def run(settings: Settings, processes: Processes = no_processes, on_ready:
     """
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in _ENDING_SIGNALS:
+    endings = [each for each in _ENDING_SIGNALS if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
+    for number in endings:
         loop.add_signal_handler(number, ending.set)
-    running = asyncio.create_task(_run(settings, processes, on_ready, ending))
+    running = asyncio.create_task(_run(settings, processes, on_ready))
     asked = asyncio.create_task(ending.wait())
     try:
         await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
-        if not running.done() and not asked.cancelled():
-            running.cancel()
+        running.cancel()  # a signal ends a start that is under way just as it ends a running stack
         with contextlib.suppress(asyncio.CancelledError):
             await running
     finally:
         asked.cancel()
-        for number in _ENDING_SIGNALS:
+        for number in endings:
             loop.remove_signal_handler(number)
 
 
-async def _run(settings: Settings, processes: Processes, on_ready: OnReady | None, ending: asyncio.Event) -> None:
-    if settings.port is not None and not is_free(settings.port):
-        raise StackError(StackFault.PORT_IN_USE, f"port {settings.port} on {LOOPBACK} is in use by another program")
-    url = None if settings.port is None else f"http://{LOOPBACK}:{settings.port}"
+async def _run(settings: Settings, processes: Processes, on_ready: OnReady | None) -> None:
+    port = free_ports(1)[0] if settings.port == 0 else settings.port
+    if port is not None and not is_free(port):
+        raise StackError(StackFault.PORT_IN_USE, f"port {port} on {LOOPBACK} is in use by another program")
+    url = None if port is None else f"http://{LOOPBACK}:{port}"
     async with embedded_stack(settings.data, kafka=settings.kafka, postgres_dsn=settings.postgres, url=url) as stack:
         where = stack.services.environment(stack.directory.path)
-        await _all(
-            [stack.supervisor.launch(replace(each, env={**where, **each.env})) for each in processes(stack)]
-        )
+        await _all([stack.supervisor.launch(replace(each, env={**where, **each.env})) for each in processes(stack)])
         stack.publish()
         if on_ready is not None and (waiting := on_ready(stack)) is not None:
             await waiting
-        await ending.wait()
+        await asyncio.get_running_loop().create_future()  # until cancelled
 
 
 def describe(stack: Stack) -> dict[str, Any]:

@@ -8,10 +8,11 @@ import fcntl
 import hashlib
 import logging
 import os
+import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ class Progress:
                 print(text, end=end, file=sys.stderr, flush=True)
 
     @contextmanager
-    def watch(self, _name: str, _size: int) -> Iterator[object]:
+    def watch(self, _name: str, _size: int) -> Iterator[Callable[[int], None]]:
         """Gives jgo what to call for every chunk."""
         yield self.add
 
@@ -149,6 +150,7 @@ def _fetch(jars: list[Jar]) -> None:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    shutil.rmtree(jar_directory() / "drafts", ignore_errors=True)
 
 
 def _fetch_jar(jar: Jar, progress: Progress) -> None:
@@ -162,8 +164,8 @@ def _fetch_jar(jar: Jar, progress: Progress) -> None:
     artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact()
     reason = "no answer"
     for attempt in range(fetch_attempts):
-        draft = artifact.cached_path
-        draft.unlink(missing_ok=True)  # what a killed fetch left is taken for whole by jgo
+        if (leftover := artifact.cached_path) is not None:
+            leftover.unlink(missing_ok=True)  # what a killed fetch left is taken for whole by jgo
         try:
             draft = artifact.resolve()
         except Exception as error:  # noqa: BLE001 - jgo raises what its HTTP client and it itself think fit

@@ -4,6 +4,7 @@ It runs with fsync on, so what it acknowledged survives a power cut too. Clients
 superuser has no password, so nobody can log in as it.
 """
 
+import contextlib
 import os
 import pwd
 import secrets
@@ -15,6 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
+
+import psutil
 
 from muniment.stack.data_directory import DataDirectory, write_private
 from muniment.stack.errors import StackError, StackFault
@@ -137,8 +140,17 @@ def dsn(directory: DataDirectory, port: int) -> str:
     return f"postgresql://{ROLE}:{quote(password)}@{LOOPBACK}:{port}/{DATABASE}"
 
 
+def _forget_reused_pid(data: Path) -> None:
+    """Removes the server's pid file where the pid in it is now another program's: PostgreSQL would not start."""
+    file = data / "postmaster.pid"
+    with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):
+        if psutil.Process(int(file.read_text(encoding="ascii").split()[0])).name() != "postgres":
+            file.unlink()
+
+
 def process(directory: DataDirectory, port: int) -> Process:
     """Describes the running server on this port."""
+    _forget_reused_pid(directory.path / SERVICE / "data")
     settings = {**_SETTINGS, "port": str(port)}
     options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
     base = _process(directory, [binary("postgres"), "-D", str(directory.path / SERVICE / "data"), *options])

@@ -83,7 +83,7 @@ class Supervisor:
 
         From then on it is restarted whenever it ends, until `stop`.
         """
-        kept = _Kept(process, self._logs / f"{process.name}.log", lambda: self.on_change())
+        kept = _Kept(process, self._logs / f"{process.name}.log", self._changed)
         self._kept[process.name] = kept
         try:
             await kept.first_start()
@@ -91,6 +91,12 @@ class Supervisor:
             await kept.stop()
             del self._kept[process.name]
             raise
+
+    def _changed(self) -> None:
+        try:
+            self.on_change()
+        except OSError as error:  # a full disk must not keep a dead process from being restarted
+            note(f"the stack file could not be written: {error.strerror}")
 
     async def stop(self) -> None:
         """Ends every process, the highest stage first, and returns when none is left."""
@@ -161,12 +167,16 @@ class _Kept:
             await self._child.wait()
             if time.monotonic() - started >= backoff_resets_after_s:
                 backoff_s = first_backoff_s
-            print(f"{self.process.name} ended with status {self._returncode()}, restarting", file=sys.stderr, flush=True)
+            note(f"{self.process.name} ended with status {self._returncode()}, restarting")
             self._on_change()
             await asyncio.sleep(backoff_s)
             backoff_s = min(backoff_s * 2, longest_backoff_s)
             self.restarts += 1
-            await self._spawn()
+            try:
+                await self._spawn()
+            except OSError as error:
+                # The dead child stays in place, so the next round waits out its backoff and tries again.
+                note(f"{self.process.name} could not be started: {error.strerror}")
 
     def signal(self, number: int) -> None:
         """Signals the process; SIGKILL goes to its whole group, so that nothing it started survives it."""
@@ -204,6 +214,12 @@ def _opened_log(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def note(text: str) -> None:
+    """Tells people at the terminal; without one that reads, says nothing."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def log_tail(path: Path) -> str:

@@ -9,7 +9,7 @@ KAFKA_COORDINATES: Final = (
     f"org.apache.kafka:kafka-clients:{KAFKA_VERSION}",
 )
 KAFKA_LOGGING_COORDINATE: Final = "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3"
-"""Carries the broker's log lines to its log file; resolved by itself, or it would overrule the broker's own versions."""
+"""Carries the broker's log lines; resolved by itself, or it would overrule the versions that the broker wants."""
 POSTGRES_MAJOR: Final = 18
 
 DATA_LAYOUT: Final = 1
