@@ -30,9 +30,10 @@ COMPACTED = {"cleanup.policy": "compact"}
 class KafkaReader:
     """Reads through one consumer, with or without a group."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, topic: str) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, topic: str, on_revoked: OnRevoked | None = None) -> None:
         self._consumer = consumer
         self._topic = topic
+        self._on_revoked = on_revoked
 
     async def poll(self, timeout_s: float, max_messages: int | None = None) -> Mapping[int, Sequence[Message]]:
         """Give the next messages by partition."""
@@ -56,6 +57,8 @@ class KafkaReader:
 
     async def close(self) -> None:
         """Leave the group, if any, and close the connections."""
+        if self._on_revoked is not None:
+            await self._on_revoked(sorted(part.partition for part in self._consumer.assignment()))
         await self._consumer.stop()
 
 
@@ -78,8 +81,11 @@ class _Handover(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka sh
 class KafkaLog:
     """The log on a Kafka cluster; one producer for all that this process appends."""
 
-    def __init__(self, address: KafkaAddress, client_id: str = "muniment", instance: str | None = None) -> None:
+    def __init__(
+        self, address: KafkaAddress, client_id: str = "muniment", instance: str | None = None, replication: int = 1
+    ) -> None:
         self._address = address
+        self._replication = replication
         self._client_id = client_id
         self._instance = instance
         self._producer: AIOKafkaProducer | None = None
@@ -95,7 +101,7 @@ class KafkaLog:
             NewTopic(
                 topic.name,
                 topic.partitions,
-                -1,
+                self._replication,
                 topic_configs=TOPIC_SETTINGS | (COMPACTED if topic.compacted else FOR_EVER),
             )
             for topic in topics
@@ -238,7 +244,7 @@ class KafkaLog:
         consumer = self._consumer(group)
         consumer.subscribe([topic], listener=_Handover(consumer, topic, on_assigned, on_revoked))
         await self._started(consumer)
-        return KafkaReader(consumer, topic)
+        return KafkaReader(consumer, topic, on_revoked)
 
     async def read_at(self, topic: str, partition: int, offset: int) -> Message | None:
         """Fetch one message, through a consumer kept for such look-ups."""

@@ -1,0 +1,52 @@
+"""What every test may ask for: the real broker and the real Postgres, started once a run by the project's own command."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+STACK_READY_S = 240.0
+
+
+@dataclass(frozen=True)
+class Services:
+    """Where the broker and Postgres of this test run are."""
+
+    kafka: str
+    postgres: str
+
+
+@pytest.fixture(scope="session")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """Start a broker and Postgres for the whole run, or use those that MUNIMENT_TEST_SERVICES (JSON) names."""
+    given = os.environ.get("MUNIMENT_TEST_SERVICES")
+    if given:
+        yield Services(**json.loads(given))
+        return
+    data = tmp_path_factory.mktemp("services") / "data"
+    with running_services(data) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def running_services(data: Path) -> Iterator[Services]:
+    """Run `python -m muniment.stack` on a data directory."""
+    stack = subprocess.Popen(  # noqa: S603  # our own command
+        [sys.executable, "-m", "muniment.stack", str(data)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert stack.stdout is not None
+        line = stack.stdout.readline()
+        assert line, "the broker and Postgres did not start; what they said is above"
+        yield Services(**json.loads(line))
+    finally:
+        stack.terminate()
+        stack.wait(timeout=60)
+        if stack.stdout is not None:
+            stack.stdout.close()
