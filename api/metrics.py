@@ -1,0 +1,58 @@
+"""What an api process counts; prometheus-client has its only door here."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+BUCKETS_S = (0.001, 0.0025, 0.005, 0.008, 0.012, 0.02, 0.035, 0.05, 0.075, 0.12, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class Metrics:
+    """The metrics of one process; each name is documented beside it."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "muniment_http_requests_total",
+            "Requests answered, by method, route of the table and status",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "muniment_http_request_seconds",
+            "Seconds from a request's headers to its answer, by method and route",
+            ("method", "route"),
+            buckets=BUCKETS_S,
+            registry=self.registry,
+        )
+        self.refusals = Counter(
+            "muniment_refusals_total",
+            "Requests answered with a problem, by its code",
+            ("code",),
+            registry=self.registry,
+        )
+        self.appends = Counter(
+            "muniment_appends_total", "Commands appended to the log, by type", ("type",), registry=self.registry
+        )
+        self.hits = Counter(
+            "muniment_idempotency_hits_total", "Requests answered with their first outcome", registry=self.registry
+        )
+        self.waiting = Gauge(
+            "muniment_decisions_awaited", "Commands appended whose decision has not come yet", registry=self.registry
+        )
+        self.position = Gauge(
+            "muniment_mirror_position",
+            "Offset of the last decision in this process's key-value store",
+            ("context", "partition"),
+            registry=self.registry,
+        )
+
+    def request(self, method: str, route: str, status: int, code: str, seconds: float) -> None:
+        """Count one answer."""
+        self.requests.labels(method, route, str(status)).inc()
+        self.seconds.labels(method, route).observe(seconds)
+        if code:
+            self.refusals.labels(code).inc()
+
+    def written(self) -> bytes:
+        """Write all in Prometheus's text format."""
+        return generate_latest(self.registry)

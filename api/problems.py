@@ -1,0 +1,110 @@
+"""The one table of problems: every code that a client can meet, its status, its title, and whether to try again.
+
+A refusal of a decider is a problem of the same code. Bodies are RFC 9457 ``application/problem+json``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from domain.decider import Refusal
+from domain.json_value import JsonObject, JsonValue
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:muniment:problem:"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a code means: its HTTP status, a title that stays, and whether the same request may succeed later."""
+
+    status: int
+    title: str
+    retryable: bool = False
+
+
+PROBLEMS: Mapping[str, Kind] = {
+    "invalid_request": Kind(400, "The request is not as it must be"),
+    "malformed_json": Kind(400, "The body is not strict JSON"),
+    "invalid_cursor": Kind(400, "The cursor is not one of this list with these filters"),
+    "unsupported_algorithm": Kind(400, "The signature's algorithm is not one that this registry verifies"),
+    "unauthenticated": Kind(401, "A session is needed"),
+    "invalid_signature": Kind(401, "The signature does not hold"),
+    "forbidden": Kind(403, "The caller may not do this"),
+    "signer_not_authorized": Kind(403, "The signer has no role that may issue this"),
+    "not_the_issuer": Kind(403, "Only the fact's issuer may do this"),
+    "not_the_publisher": Kind(403, "Only the playlist's publisher may do this"),
+    "not_found": Kind(404, "There is no such thing"),
+    "method_not_allowed": Kind(405, "This route doesn't know this method"),
+    "idempotency_conflict": Kind(409, "The idempotency key was used for another request"),
+    "already_active": Kind(409, "A fact of the same issuer, subject and kind is active"),
+    "not_active": Kind(409, "It is not active"),
+    "not_quarantined": Kind(409, "The fact is not quarantined"),
+    "not_expired": Kind(409, "The fact's time is not over"),
+    "already_revoked": Kind(409, "The signer is revoked already"),
+    "already_registered": Kind(409, "The webhook is registered already"),
+    "not_due": Kind(409, "The delivery is not due"),
+    "payload_too_large": Kind(413, "The body is too large"),
+    "unsupported_media_type": Kind(415, "The body must be application/json"),
+    "rate_limited": Kind(429, "Too many requests", retryable=True),
+    "internal": Kind(500, "Something went wrong here", retryable=True),
+    "log_unavailable": Kind(503, "The log can't be reached; nothing was appended", retryable=True),
+    "not_caught_up": Kind(503, "The position asked for is not reached yet", retryable=True),
+    "read_model_unavailable": Kind(503, "The read model can't be reached", retryable=True),
+    "outcome_unknown": Kind(504, "The command was sent and its decision did not come in time", retryable=True),
+}
+
+
+class ProblemError(Exception):
+    """What a handler raises to answer with a problem.
+
+    ``errors`` are (JSON Pointer, detail) pairs; ``members`` are further members of the body, ``headers`` of the answer.
+    Nothing in it may tell of our inside.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str | None = None,
+        *,
+        errors: Sequence[tuple[str, str]] = (),
+        members: Mapping[str, JsonValue] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(code)
+        self.code, self.detail, self.errors = code, detail, errors
+        self.members: Mapping[str, JsonValue] = members or {}
+        self.headers: Mapping[str, str] = headers or {}
+        self.kind = PROBLEMS[code]
+
+    def body(self, request_id: str | None) -> JsonObject:
+        """Give the members of the problem's body."""
+        body: JsonObject = {
+            "type": TYPE_PREFIX + self.code,
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail or self.kind.title,
+            "code": self.code,
+            "retryable": self.kind.retryable,
+        }
+        if request_id is not None:
+            body["request_id"] = request_id
+        if self.errors:
+            body["errors"] = [{"pointer": pointer, "detail": detail} for pointer, detail in self.errors]
+        return {**self.members, **body}
+
+
+def invalid(pointer: str, detail: str) -> ProblemError:
+    """Make the problem of one member that is not as it must be."""
+    return ProblemError("invalid_request", detail, errors=[(pointer, detail)])
+
+
+def of_refusal(refusal: Refusal) -> ProblemError:
+    """Make the problem of a decider's refusal; its details are members of the body."""
+    details = dict(refusal.details)
+    if refusal.code not in PROBLEMS:
+        return ProblemError("internal")
+    if "pointer" in details:
+        return ProblemError(refusal.code, details.get("detail"), errors=[(details["pointer"], details["detail"])])
+    detail = details.pop("detail", None)
+    details.pop("cause", None)
+    return ProblemError(refusal.code, detail, members=dict(details))

@@ -1,0 +1,75 @@
+"""What the handlers of one api process share, put together once by the process that serves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from domain.facts.kinds import SUBJECT_TYPES
+from domain.facts.signer import signer
+from log.log import Log
+from log.topic import partition_of
+from projections.mirror import Mirror
+
+if TYPE_CHECKING:
+    from log.sealing import Sealing
+    from log.status import StatusBoard
+
+    from api.metrics import Metrics
+    from api.rate_limits import RateLimits
+    from api.replies import Replies
+    from api.session_tokens import Sessions
+
+CONTEXT = "facts"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """What can be set about an api process.
+
+    ``subject_types`` is the list of subject types; ``feed_origin`` the origin whose playlists the feed shows;
+    ``any_webhook_target`` allows targets on this host and in private networks; ``hook_secret`` checks what other
+    registries send (``whsec_…``); ``decision_timeout_s`` is how long a write waits for its decision.
+    """
+
+    subject_types: tuple[str, ...] = SUBJECT_TYPES
+    feed_origin: str = "feed.ff"
+    any_webhook_target: bool = False
+    hook_secret: str | None = None
+    decision_timeout_s: float = 10.0
+
+
+@dataclass(slots=True)
+class Api:
+    """The parts of one api process.
+
+    ``reads`` is what the read routes ask (they know its type), ``feed`` what the feed's routes ask.
+    """
+
+    log: Log
+    mirror: Mirror
+    replies: "Replies"
+    sessions: "Sessions"
+    rate_limits: "RateLimits"
+    metrics: "Metrics"
+    sealing: "Sealing"
+    status: "StatusBoard"
+    partitions: int
+    settings: ApiSettings = field(default_factory=ApiSettings)
+    reads: Any = None
+    feed: Any = None
+    health: Mapping[str, Any] = field(default_factory=dict)
+    """What an operator is told besides what the processes report, the broker's bootstrap address for one."""
+
+    def roles(self, identity: str) -> frozenset[str]:
+        """Give a DID's roles as the log has them now; none for a revoked signer."""
+        known = signer(self.mirror.store, identity)  # type: ignore[arg-type]  # only asked by key
+        return frozenset() if known is None or known.revoked_at is not None else frozenset(known.roles)
+
+    def partition(self, key: str) -> int:
+        """Give the partition of a key."""
+        return partition_of(key, self.partitions)
+
+    def authority(self, identity: str) -> str:
+        """Name the position at which a DID was seen to have its roles: ``context/partition/offset``."""
+        partition = self.partition(identity)
+        return f"{CONTEXT}/{partition}/{self.mirror.reached.get((CONTEXT, partition), -1)}"
