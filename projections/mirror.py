@@ -4,19 +4,23 @@ It answers what needs no Postgres: who has which role, whose fact this is, what 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
+from domain.catalog import evolve
 from domain.decider import Change, Entry
-from domain.ruling import request_of, scope_key
+from domain.ruling import Scope, request_of, scope_key
 from log import topic
 from log.chain import Mark
-from log.fold import Overlay, changes_of
 from log.following import Decided
 from log.log import Log
 from log.store import MemoryStore, Store
+from projections.feed_overlay import OrderedOverlay
 
-Writer = Callable[[Overlay, Decided], Iterable[Change]]
-"""Makes further keys of a decision; it sees the fold before the decision's own changes."""
+Writer = Callable[[OrderedOverlay, Decided], Iterable[Change]]
+"""Makes further keys of a decision; it sees the fold before the decision's own changes, and its own as it makes them."""
+
+Marks = Mapping[tuple[str, int], Mark]
+"""For each (context, partition) how far a fold is."""
 
 
 def ruled_key(command_id: str) -> str:
@@ -36,6 +40,9 @@ class Mirror:
         self.store, self._writers, self._on_decided = store, writers, on_decided
         self._marks: dict[tuple[str, int], Mark] = {}
         self._moved = asyncio.Event()
+        self._open = asyncio.Event()
+        self._open.set()
+        self._switching = asyncio.Lock()
 
     async def marks(self, context: str, partitions: int) -> Mapping[int, Mark]:
         """Say for each partition how far the store is."""
@@ -46,28 +53,62 @@ class Mirror:
 
     async def apply(self, context: str, decided: Sequence[Decided], marks: Mapping[int, Mark]) -> None:
         """Fold decisions into the store, then tell the waiters."""
-        overlay = Overlay(self.store)
+        await self._open.wait()
+        name = topic.events(context)
+        # A store that was adopted may be ahead of the loop that calls this; what it holds already is not folded again.
+        before = {partition: self.store.mark(name, partition) for partition in marks}
+        overlay = OrderedOverlay(self.store)
         changes: list[Change] = []
         for entry in decided:
+            if entry.offset < before[entry.partition].next:
+                continue
             for change in self._changes(overlay, entry):
                 overlay.put(change)
                 changes.append(change)
-        name = topic.events(context)
-        self.store.write(changes, {(name, partition): mark for partition, mark in marks.items()})
-        self._marks |= {(context, partition): mark for partition, mark in marks.items()}
-        self._moved.set()
-        self._moved = asyncio.Event()
+        after = {(name, p): mark for p, mark in marks.items() if mark.next > before[p].next}
+        # Durable from here: what these decisions changed and the marks behind them, in one write.
+        self.store.write(changes, after)
+        self._marks |= {(context, partition): mark for (_, partition), mark in after.items()}
+        self._tell()
         for entry in decided:
             self._on_decided(entry)
 
-    def _changes(self, overlay: Overlay, entry: Decided) -> Iterable[Change]:
+    def _tell(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    def _changes(self, overlay: OrderedOverlay, entry: Decided) -> Iterable[Change]:
+        decision = entry.decision
+        key, request = ruled_key(decision.command_id), request_of(decision.command_id)
+        ruled = overlay.get(key) if decision.command_id else None
+        if ruled is not None and ruled[0] == entry.partition:
+            return  # a scope keeps its first ruling in its partition, as in the deciders' fold
         for writer in self._writers:
             yield from writer(overlay, entry)
-        decision = entry.decision
-        key = ruled_key(decision.command_id)
-        if decision.command_id and overlay.get(key) is None:
-            yield key, (entry.partition, entry.offset, request_of(decision.command_id))
-        yield from changes_of(overlay, decision)
+        if ruled is None and decision.command_id:
+            yield key, (entry.partition, entry.offset, request)
+            yield scope_key(decision.command_id), Scope(request, decision.cause)
+        for payload in entry.payloads:
+            for change in evolve(overlay, payload, decision.at):
+                overlay.put(change)
+                yield change
+
+    async def adopt(self, store: Store | MemoryStore, caught_up: Callable[[Marks], Awaitable[None]]) -> None:
+        """Read from another generation of this fold from now on, and close the one before.
+
+        Nothing is applied while ``caught_up`` brings it to the marks that it is given; reads go on meanwhile, and none
+        ever sees less than one before it did.
+        """
+        async with self._switching:
+            self._open.clear()
+            try:
+                await caught_up(dict(self._marks))
+                behind, self.store = self.store, store
+                self._marks = {where: store.mark(topic.events(where[0]), where[1]) for where in self._marks}
+            finally:
+                self._open.set()
+            behind.close()
+            self._tell()
 
     def get(self, key: str) -> Entry | None:
         """Give an entry of the fold."""
