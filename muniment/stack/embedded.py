@@ -169,7 +169,7 @@ async def _fetch_jars() -> None:
 
 @dataclass(frozen=True)
 class Settings:
-    """Says what a run consists of: the data directory, the HTTP port if any (0: a free one), and services that are external."""
+    """Says what a run consists of: the data directory, the HTTP port if any (0: a free one), external services."""
 
     data: Path
     port: int | None = None

@@ -63,6 +63,13 @@ def end_leftovers(directory: Path) -> list[str]:
     return sorted(running)
 
 
+def program_of(pid: int) -> str | None:
+    """Returns the name of the program that runs with this pid, or nothing where none does."""
+    with contextlib.suppress(psutil.Error):
+        return str(psutil.Process(pid).name())
+    return None
+
+
 def _children(process: psutil.Process) -> list[psutil.Process]:
     with contextlib.suppress(psutil.Error):
         return list(process.children(recursive=True))

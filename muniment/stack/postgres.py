@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-import psutil
-
 from muniment.stack.data_directory import DataDirectory, write_private
 from muniment.stack.errors import StackError, StackFault
+from muniment.stack.leftovers import program_of
 from muniment.stack.once import run_once
 from muniment.stack.ports import LOOPBACK, postgres_answers
 from muniment.stack.supervisor import Process
@@ -143,8 +142,8 @@ def dsn(directory: DataDirectory, port: int) -> str:
 def _forget_reused_pid(data: Path) -> None:
     """Removes the server's pid file where the pid in it is now another program's: PostgreSQL would not start."""
     file = data / "postmaster.pid"
-    with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):
-        if psutil.Process(int(file.read_text(encoding="ascii").split()[0])).name() != "postgres":
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        if program_of(int(file.read_text(encoding="ascii").split()[0])) not in (None, "postgres"):
             file.unlink()
 
 
