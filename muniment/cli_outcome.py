@@ -1,0 +1,69 @@
+"""How a verb ends: its exit status, and what a failure says."""
+
+import argparse
+import asyncio
+import inspect
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+from log.log import LogUnavailable
+from muniment.settings import InvalidSetting
+from muniment.signing_key import KeyFileError
+from muniment.stack.errors import StackError
+
+DONE: Final = 0
+FAILED: Final = 1
+WRONG_USAGE: Final = 2
+
+
+class Failure(Exception):
+    """Why a verb was not done: a stable code, a sentence, the exit status, and further members for programs."""
+
+    def __init__(self, code: str, detail: str, status: int = FAILED, more: Mapping[str, Any] | None = None) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code, self.detail, self.status, self.more = code, detail, status, dict(more or {})
+
+    def show(self, *, as_json: bool) -> None:
+        """Print one line on standard error."""
+        if as_json:
+            line = json.dumps({"code": self.code, "detail": self.detail, **self.more}, ensure_ascii=False)
+        else:
+            line = f"muniment: {self.code}: {self.detail}"
+        print(line, file=sys.stderr, flush=True)
+
+
+def usage_error(detail: str) -> Failure:
+    """Give the failure of a call that makes no sense as it was written."""
+    return Failure("wrong_usage", detail, WRONG_USAGE)
+
+
+def failure_of(error: Exception) -> Failure | None:
+    """Give the failure that an error of the layers below is for whoever called, if it is one."""
+    match error:
+        case Failure():
+            return error
+        case InvalidSetting():
+            return Failure(error.code, str(error), WRONG_USAGE)
+        case KeyFileError():
+            return Failure(error.code, str(error))
+        case StackError():
+            return Failure(error.code, error.message)
+        case LogUnavailable():
+            return Failure("log_unavailable", "the broker does not answer")
+    return None
+
+
+def run_verb(args: argparse.Namespace) -> int:
+    """Do the verb that was asked for and give its exit status; raises Failure."""
+    try:
+        outcome = args.run(args)
+        if inspect.iscoroutine(outcome):
+            outcome = asyncio.run(outcome)
+    except Exception as error:
+        failure = failure_of(error)
+        if failure is None:
+            raise
+        raise failure from None
+    return DONE if outcome is None else int(outcome)

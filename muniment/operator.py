@@ -1,0 +1,122 @@
+"""The first start: the operator's key, the service's own keys, and the command that makes the operator an admin."""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import secrets
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from domain.facts.signer import GENESIS, AddSigner, SignerAdded
+from log import topic
+from log.canonical import canonical_json
+from log.chain import Chain, Mark
+from log.following import Decided
+from log.log import Log, LogUnavailable
+from log.message import Command, Signature
+from log.released import codec
+from log.scope import command_id
+from log.statements import session_signed_bytes
+from log.topic import partition_of
+from muniment.signing_key import KeyFileError, KeyFileProblem, SigningKey
+from muniment.stack.data_directory import write_private
+
+OPERATOR_FILE: Final = "operator.json"
+WEBHOOK_KEY_FILE: Final = "webhook.key"
+OPERATOR_ROLES: Final = ("admin", "operator")
+SEALING_KEY_BYTES: Final = 32
+CONTEXT: Final = "facts"
+GENESIS_TIMEOUT_S: Final = 60.0
+POLL_S: Final = 0.5
+
+
+class GenesisFailed(RuntimeError):
+    """The operator could not be made an admin; ``code`` is stable."""
+
+    code = "genesis_failed"
+
+
+class Genesis(Enum):
+    """What became of the operator at a start."""
+
+    MADE = "the operator is an admin from now on"
+    ALREADY = "the operator was made an admin before"
+    REFUSED = "the log had begun before this operator: unless an admin of that log added it, one must"
+
+
+def operator_key(data: Path, note: Callable[[str], None] = lambda _line: None) -> SigningKey:
+    """Load the operator's key, made on the first start; raises KeyFileError."""
+    path = data / OPERATOR_FILE
+    try:
+        return SigningKey.load(path)
+    except KeyFileError as error:
+        if error.code is not KeyFileProblem.MISSING:
+            raise
+    key = SigningKey.generate()
+    key.save(path)
+    note(f"wrote the operator's key to {path}")
+    return key
+
+
+def sealing_key(data: Path) -> Path:
+    """Make the key that seals webhook secrets, where there is none yet, and give its path."""
+    path = data / "keys" / WEBHOOK_KEY_FILE
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    if not path.exists():
+        write_private(path, base64.b64encode(secrets.token_bytes(SEALING_KEY_BYTES)) + b"\n")
+    return path
+
+
+def genesis_command(key: SigningKey) -> Command:
+    """Write the command that makes a key's DID admin and operator, signed by that key.
+
+    It is the same each time, so a repeat after a crash is refused as ``repeated`` and changes nothing.
+    """
+    payload = AddSigner(key.did, OPERATOR_ROLES, GENESIS)
+    asked = canonical_json({"authority": GENESIS, "did": key.did, "roles": list(OPERATOR_ROLES), "type": "AddSigner"})
+    digest = hashlib.sha256(asked).digest()
+    signed = session_signed_bytes(issuer=GENESIS, did=key.did, nonce=digest.hex())
+    signature = Signature(key.alg, key.did, None, signed, key.sign(signed))
+    name = command_id(key.did, digest, idempotency_key=GENESIS)
+    return Command(name, "AddSigner", key.did, GENESIS, digest, payload, signature)
+
+
+async def make_admin(log: Log, key: SigningKey, timeout_s: float = GENESIS_TIMEOUT_S) -> Genesis:
+    """Make the operator an admin unless the log says that it is one, and wait for the decision.
+
+    Raises GenesisFailed when no decision came in time.
+    """
+    partition = partition_of(key.did, await log.partitions(topic.events(CONTEXT)))
+    first = await _first_decision(log, partition)
+    made = Genesis.ALREADY
+    if first is None:
+        value = codec(CONTEXT, "command").encode(genesis_command(key))
+        # Durable from here: a crash before the decision leaves a command that the next start's repeat can't double.
+        await (await log.append(topic.commands(CONTEXT), partition, [(key.did.encode(), value)]))
+        first, made = await _first_decision(log, partition, timeout_s), Genesis.MADE
+    if first is None:
+        raise GenesisFailed(f"no process decided within {timeout_s:.0f} s")
+    of_key = any(isinstance(event, SignerAdded) and event.did == key.did for event in first.payloads)
+    return made if of_key else Genesis.REFUSED
+
+
+async def _first_decision(log: Log, partition: int, wait_s: float | None = None) -> Decided | None:
+    """Give the first decision that counts in a partition; without ``wait_s`` only one that lies there now."""
+    name = topic.events(CONTEXT)
+    chain = Chain(Mark.start(name, partition))
+    reader = await log.reader(name, {partition: 0})
+    try:
+        end = (await reader.ends())[partition]
+        async with asyncio.timeout(wait_s):
+            while wait_s is not None or chain.mark.next < end:
+                with contextlib.suppress(LogUnavailable):
+                    for message in chain.counted((await reader.poll(POLL_S, 1)).get(partition, ())):
+                        return Decided(CONTEXT, message)
+    except TimeoutError:
+        return None
+    finally:
+        await reader.close()
+    return None
