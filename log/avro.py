@@ -6,6 +6,7 @@ the schema's Parsing Canonical Form, the body.
 
 import dataclasses
 import io
+import operator
 import struct
 import types
 import typing
@@ -104,13 +105,20 @@ def to_plain(cls: type, names: Mapping[type, str], namespace: str) -> Callable[[
     names_plain = [f.name for f in dataclasses.fields(cls)]
     converters = [(name, convert) for name in names_plain if (convert := converter(hints[name])) is not None]
 
+    members = operator.attrgetter(*names_plain) if len(names_plain) > 1 else _only(names_plain[0])
+
     def plain(value: Any) -> dict[str, Any]:
-        result = {name: getattr(value, name) for name in names_plain}
+        result = dict(zip(names_plain, members(value), strict=True))
         for name, convert in converters:
             result[name] = convert(result[name])
         return result
 
     return plain
+
+
+def _only(name: str) -> Callable[[Any], tuple[Any]]:
+    """Make a getter of one member that gives a tuple, as a getter of several does."""
+    return lambda value: (getattr(value, name),)
 
 
 def from_plain(cls: type, classes: Mapping[str, type]) -> Callable[[Any], Any]:
@@ -140,12 +148,14 @@ def from_plain(cls: type, classes: Mapping[str, type]) -> Callable[[Any], Any]:
             return tuple if each is None else lambda value: tuple([each(item) for item in value])
         return nested(typing.cast("type", annotation)) if dataclasses.is_dataclass(annotation) else None
 
-    converters = [(name, convert) for name in hints if (convert := converter(hints[name])) is not None]
+    names = [member.name for member in dataclasses.fields(cls)]
+    converters = [(name, convert) for name in names if (convert := converter(hints[name])) is not None]
+    ordered = operator.itemgetter(*names) if len(names) > 1 else lambda members: (members[names[0]],)
 
     def build(members: dict[str, Any]) -> Any:
         for name, convert in converters:
             members[name] = convert(members[name])
-        return cls(**members)
+        return cls(*ordered(members))
 
     return build
 

@@ -16,17 +16,26 @@ class Entries(Protocol):
 
 
 class Overlay(Mapping[str, Entry]):
-    """A fold with changes on top that aren't settled yet; what is on top can be dropped as a whole."""
+    """A fold with changes on top that aren't settled yet; what is on top can be dropped as a whole.
 
-    __slots__ = ("_below", "_top")
+    What was read from below is remembered until something is settled or dropped, since nobody else writes there.
+    """
+
+    __slots__ = ("_below", "_seen", "_top")
 
     def __init__(self, below: Entries) -> None:
         self._below = below
         self._top: dict[str, Entry | None] = {}
+        self._seen: dict[str, Entry | None] = {}
 
     def get(self, key: str, default: Any = None) -> Any:
         """Give an entry as it is with the changes on top."""
-        found = self._top[key] if key in self._top else self._below.get(key)
+        if key in self._top:
+            found = self._top[key]
+        elif key in self._seen:
+            found = self._seen[key]
+        else:
+            found = self._seen[key] = self._below.get(key)
         return default if found is None else found
 
     def __getitem__(self, key: str) -> Entry:
@@ -47,6 +56,7 @@ class Overlay(Mapping[str, Entry]):
 
     def settle(self, changes: Sequence[Change]) -> None:
         """Take off the changes that the store below shows by now, unless a later one lies on them."""
+        self._seen.clear()
         top = self._top
         for key, entry in changes:
             if key in top and top[key] is entry:
@@ -55,6 +65,7 @@ class Overlay(Mapping[str, Entry]):
     def drop(self) -> None:
         """Forget every change on top."""
         self._top.clear()
+        self._seen.clear()
 
 
 def outcome_of(decision: Decision) -> Sequence[Any] | Refusal:

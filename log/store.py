@@ -65,7 +65,7 @@ class Store:
             if entry is None:
                 batch.delete(key.encode())
             else:
-                batch.put(key.encode(), orjson.dumps(entry))
+                batch.put(key.encode(), orjson.dumps([*entry]))
         for (topic, partition), mark in marks.items():
             batch.put(_mark_key(topic, partition), json.dumps([mark.next, mark.chain.hex(), mark.last]).encode())
         self._db.write(batch)
