@@ -1,0 +1,135 @@
+"""The facts projection: one row a fact with what it says and its status now, and one row a later change of status.
+
+That a fact was issued is in its own row; it isn't written a second time as a change.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from domain.facts.fact import FactExpired, FactIssued, FactQuarantined, FactReleased, FactRevoked
+from log.following import Decided
+from projections.generations import Batch, Table
+from projections.lines import Copying, line
+from projections.postgres import Transaction
+
+CONTENT = (
+    "fact_id", "kind", "origin", "type", "ref", "digest", "issuer_did", "body", "body_hash", "alg", "key_id",
+    "signature", "issued_at", "expires_at", "part", "pos", "at",
+)  # fmt: skip
+STATUS = ("status", "changed_pos", "changed_at", "change", "reason")
+CHANGE = ("fact_id", "part", "pos", "at", "change", "status", "actor", "reason", "alg", "key_id", "signature")
+STATUS_AFTER = {
+    "issued": "active",
+    "revoked": "revoked",
+    "expired": "expired",
+    "quarantined": "quarantined",
+    "released": "active",
+}
+ISSUER = "(CASE WHEN issuer_did LIKE 'did:pkh:%' THEN lower(issuer_did COLLATE \"C\") ELSE issuer_did END)"
+"""The issuer as it is compared: a did:pkh without case."""
+
+DEFINITION = f"""
+CREATE TABLE {{schema}}.facts (
+  fact_id text COLLATE "C" PRIMARY KEY, kind text COLLATE "C" NOT NULL,
+  origin text COLLATE "C" NOT NULL, type text COLLATE "C" NOT NULL, ref text COLLATE "C" NOT NULL,
+  digest text COLLATE "C", issuer_did text COLLATE "C" NOT NULL, body text NOT NULL, body_hash text NOT NULL,
+  alg text NOT NULL, key_id text, signature text NOT NULL, issued_at bigint NOT NULL, expires_at bigint,
+  part integer NOT NULL, pos bigint NOT NULL, at bigint NOT NULL,
+  status text COLLATE "C" NOT NULL, changed_pos bigint NOT NULL, changed_at bigint NOT NULL, change text, reason text);
+CREATE INDEX facts_newest ON {{schema}}.facts (status, at, part, pos);
+CREATE INDEX facts_kind ON {{schema}}.facts (kind, status, at, part, pos);
+CREATE INDEX facts_issuer ON {{schema}}.facts ({ISSUER}, status, at, part, pos);
+CREATE INDEX facts_subject ON {{schema}}.facts (origin, type, ref, at, part, pos);
+CREATE INDEX facts_log ON {{schema}}.facts (part, pos);
+CREATE INDEX facts_changed ON {{schema}}.facts (at, part, pos) WHERE change IS NOT NULL;
+CREATE TABLE {{schema}}.fact_changes (
+  fact_id text COLLATE "C" NOT NULL, part integer NOT NULL, pos bigint NOT NULL, at bigint NOT NULL,
+  change text COLLATE "C" NOT NULL, status text COLLATE "C" NOT NULL, actor text, reason text,
+  alg text, key_id text, signature text, PRIMARY KEY (fact_id, pos));
+CREATE INDEX fact_changes_log ON {{schema}}.fact_changes (part, pos);
+"""
+
+
+def change_of(event: Any) -> tuple[str, str | None, str | None, str | None, str | None, str | None]:
+    """Give of a later event: the change, who made it, why, and the signature (alg, key_id, signature) it carries."""
+    match event:
+        case FactRevoked():
+            return "revoked", event.issuer_did, event.reason, event.alg, event.key_id, event.signature
+        case FactExpired():
+            return "expired", None, None, None, None, None
+        case FactQuarantined():
+            return "quarantined", event.quarantined_by, event.reason, None, None, None
+        case FactReleased():
+            return "released", event.released_by, None, None, None, None
+    raise TypeError(f"{type(event).__name__} changes no fact")
+
+
+class FactsBatch:
+    """What a batch makes of facts: new ones go to Postgres while the next are decoded, changes are folded first."""
+
+    def __init__(self, schema: str) -> None:
+        self._schema = schema
+        self._facts = Copying(f"{schema}.facts ({', '.join((*CONTENT, *STATUS))})")
+        self._changes = Copying(f"{schema}.fact_changes ({', '.join(CHANGE)})")
+        self._latest: dict[str, tuple[str, int, int, str, str | None]] = {}
+
+    def take(self, event: Any, decided: Decided, at: int) -> None:
+        """Fold one event."""
+        part, pos = decided.partition, decided.offset
+        if type(event) is FactIssued:
+            about = event.subject
+            self._facts.add(
+                line((
+                    event.fact_id, event.kind, about.origin, about.type, about.ref, about.digest, event.issuer_did,
+                    event.body, event.body_hash, event.alg, event.key_id, event.signature, str(event.issued_at),
+                    None if event.expires_at is None else str(event.expires_at), str(part), str(pos), str(at),
+                    "active", str(pos), str(at), None, None,
+                ))
+            )  # fmt: skip
+            return
+        change, actor, reason, alg, key_id, signature = change_of(event)
+        status = STATUS_AFTER[change]
+        self._changes.add(
+            line((
+                event.fact_id, str(part), str(pos), str(at), change, status, actor, reason, alg, key_id, signature,
+            ))
+        )  # fmt: skip
+        self._latest[event.fact_id] = (status, pos, at, change, reason)
+
+    async def drain(self, transaction: Transaction) -> None:
+        """Send the new facts made so far."""
+        await self._facts.send(transaction)
+
+    async def write(self, transaction: Transaction) -> None:
+        """End the new facts, then write the changes and the status that each of their facts has in the end."""
+        await self._facts.end(transaction)
+        await self._changes.end(transaction)
+        if self._latest:
+            status, pos, at, change, reason = zip(*self._latest.values(), strict=True)
+            await transaction.run(
+                f"UPDATE {self._schema}.facts f SET status = u.status, changed_pos = u.pos, changed_at = u.at,"
+                " change = u.change, reason = u.reason FROM unnest(%s::text[], %s::text[], %s::bigint[],"
+                " %s::bigint[], %s::text[], %s::text[]) AS u (fact_id, status, pos, at, change, reason)"
+                " WHERE f.fact_id = u.fact_id",
+                *map(list, (self._latest, status, pos, at, change, reason)),
+            )
+
+
+class FactsProjection:
+    """Facts and their changes of status."""
+
+    name = "facts"
+    context = "facts"
+    events = (FactIssued, FactRevoked, FactExpired, FactQuarantined, FactReleased)
+    tables: Sequence[Table] = (
+        Table("facts", (*CONTENT, *STATUS), ("fact_id",)),
+        Table("fact_changes", CHANGE, ("fact_id", "pos")),
+    )
+
+    def definition(self, schema: str) -> str:
+        """Write the statements that make its tables."""
+        return DEFINITION.format(schema=schema)
+
+    def batch(self, schema: str) -> Batch:
+        """Begin a batch."""
+        return FactsBatch(schema)

@@ -1,0 +1,148 @@
+"""The projector: one read of a context's log feeds every Postgres projection, rows and marks in one transaction."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from log.chain import Mark
+from log.following import Decided, follow
+from log.log import Log
+from projections import generations
+from projections.generations import Batch, Generation, Projection
+from projections.postgres import Postgres, PostgresUnavailable, TableGone, Transaction
+
+logger = logging.getLogger(__name__)
+
+DRAIN_EVERY = 500
+FIRST_RETRY_S = 0.1
+LONGEST_RETRY_S = 5.0
+
+
+class MarksMoved(RuntimeError):
+    """The tables stand elsewhere than this reader thought: it asks for their marks again."""
+
+
+class Diverged(RuntimeError):
+    """The tables stand on another chain than the log that is read; going on would mix two histories."""
+
+
+class Projector:
+    """Follows a context into the live generations of its projections, or into one that is being built.
+
+    Any number may run at once: each holds the generation while it writes, and passes over what another has done.
+    """
+
+    def __init__(
+        self,
+        postgres: Postgres,
+        projections: Sequence[Projection],
+        *,
+        number: int | None = None,
+        stop_at: Mapping[int, Mark] | None = None,
+        step: Callable[[str], None] = lambda _name: None,
+    ) -> None:
+        self._postgres, self._step = postgres, step
+        self._projections = sorted(projections, key=lambda projection: projection.name)
+        self._number, self._stop_at = number, stop_at
+        self._fed: dict[int, Mark] = {}
+        self.reached: dict[str, Mapping[int, int]] = {}
+        """By projection, the offset of the last decision in its tables, by partition; for the process's status."""
+
+    async def marks(self, context: str, partitions: int) -> Mapping[int, Mark]:
+        """Give for each partition the earliest mark of any projection."""
+        async with self._postgres.transaction() as transaction:
+            if self._number is None:
+                await generations.prepare(transaction, self._projections)
+            held = [
+                await generations.begin(transaction, await self._held(transaction, projection), context, partitions)
+                for projection in self._projections
+            ]
+        self.reached = {generation.projection: generation.lasts() for generation in held}
+        self._fed = {
+            partition: min((generation.marks[partition] for generation in held), key=lambda mark: mark.next)
+            for partition in range(partitions)
+        }
+        return dict(self._fed)
+
+    async def _held(self, transaction: Transaction, projection: Projection) -> Generation:
+        held = await generations.lock(transaction, projection.name, self._number)
+        if held is None:
+            raise MarksMoved(f"another generation of {projection.name} became live")
+        return held
+
+    async def apply(self, context: str, decided: Sequence[Decided], marks: Mapping[int, Mark]) -> None:
+        """Write what decisions change, and the marks behind them, in one transaction."""
+        started = self._fed
+        async with self._postgres.transaction() as transaction:
+            self._step("locked")
+            writing: list[tuple[Generation, Batch]] = []
+            routes: dict[type, list[tuple[Batch, Mapping[int, int]]]] = {}
+            for projection in self._projections:
+                held = await self._held(transaction, projection)
+                check(context, held, started, marks)
+                batch = projection.batch(held.schema)
+                writing.append((held, batch))
+                below = {partition: held.marks[partition].next for partition in marks}
+                for event in projection.events:
+                    routes.setdefault(event, []).append((batch, below))
+            await self._take(transaction, decided, routes, [batch for _, batch in writing])
+            for held, batch in writing:
+                self._step(f"write {held.projection}")
+                await batch.write(transaction)
+                moved = {p: self._bounded(p, mark) for p, mark in marks.items() if mark.next > held.marks[p].next}
+                self._step(f"mark {held.projection}")
+                await generations.save(transaction, held, moved)
+                self.reached[held.projection] = held.lasts() | {p: mark.last for p, mark in moved.items()}
+            # Durable as a whole or not at all; a crash before this line reads the same decisions again.
+            self._step("commit")
+        self._step("committed")
+        self._fed = {**started, **marks}
+
+    async def _take(
+        self,
+        transaction: Transaction,
+        decided: Sequence[Decided],
+        routes: Mapping[type, Sequence[tuple[Batch, Mapping[int, int]]]],
+        batches: Sequence[Batch],
+    ) -> None:
+        """Fold events in the order of the log, and let Postgres take in what is ready meanwhile."""
+        stop_at = self._stop_at
+        for index, entry in enumerate(decided, start=1):
+            if stop_at is None or entry.offset < stop_at[entry.partition].next:
+                decision = entry.decision
+                for happening in decision.events:
+                    for batch, below in routes.get(type(happening.payload), ()):
+                        if entry.offset >= below[entry.partition]:
+                            batch.take(happening.payload, entry, decision.at)
+            if index % DRAIN_EVERY == 0:
+                for batch in batches:
+                    await batch.drain(transaction)
+
+    def _bounded(self, partition: int, mark: Mark) -> Mark:
+        """Give a mark, or the one to stop at where that comes first."""
+        stop = None if self._stop_at is None else self._stop_at[partition]
+        return mark if stop is None or mark.next <= stop.next else stop
+
+    async def run(self, log: Log, context: str) -> None:
+        """Project until cancelled; Postgres or the log being away, or without room, is waited out."""
+        wait_s = FIRST_RETRY_S
+        while True:
+            before = dict(self._fed)
+            try:
+                await follow(log, context, self, step=self._step)
+            except (PostgresUnavailable, TableGone, MarksMoved) as error:
+                wait_s = FIRST_RETRY_S if self._fed != before else min(wait_s * 2, LONGEST_RETRY_S)
+                logger.warning("projector_waits reason=%s retry_s=%.1f", type(error).__name__, wait_s)
+                await asyncio.sleep(wait_s)
+
+
+def check(context: str, held: Generation, started: Mapping[int, Mark], marks: Mapping[int, Mark]) -> None:
+    """See that a batch joins what the tables hold. Raises MarksMoved, Diverged."""
+    for partition in marks:
+        there, here = held.marks.get(partition), started[partition]
+        if there is None or there.next < here.next:
+            raise MarksMoved(f"{held.projection} stands before what is read now")
+        if there.next == here.next and there.chain != here.chain:
+            raise Diverged(f"{held.projection} stands on another chain in {context}/{partition}")
+        if there.next == marks[partition].next and there.chain != marks[partition].chain:
+            raise Diverged(f"{held.projection} stands on another chain in {context}/{partition}")
