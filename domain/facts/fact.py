@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from domain.decider import Change, Circumstances, Decider, Refusal, State
+from domain.did import identity
 from domain.facts.kinds import KINDS
 from domain.facts.signer import signer
 
@@ -96,7 +97,7 @@ def fact_key(fact_id: str) -> str:
 
 def unique_key(issuer_did: str, kind: str, subject: Subject, unique_by: str) -> str:
     """Give the key under which at most one active fact lies; no part holds the separator, a control character."""
-    parts = (issuer_did, kind, subject.origin, subject.type, subject.ref, subject.digest or "", unique_by)
+    parts = (identity(issuer_did), kind, subject.origin, subject.type, subject.ref, subject.digest or "", unique_by)
     return "active/" + "\x1f".join(parts)
 
 
@@ -249,7 +250,7 @@ def decide_change(state: State, command: FactChange, around: Circumstances) -> S
     not_active = Refusal(FactRefusal.NOT_ACTIVE, {"fact_id": command.fact_id, "status": known.status})
     match command:
         case RevokeFact(fact_id, issuer_did, reason, alg, key_id, signature):
-            if issuer_did != known.issuer_did:
+            if identity(issuer_did) != identity(known.issuer_did):
                 return Refusal(FactRefusal.NOT_THE_ISSUER, {"fact_id": fact_id})
             if not may_issue(state, issuer_did, known.kind):
                 return Refusal(FactRefusal.SIGNER_NOT_AUTHORIZED, {"roles": " or ".join(KINDS[known.kind].roles)})

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from domain.did import identity
+
 DATE_TIME = {"type": "string", "format": "date-time", "maxLength": 64}
 DID = {"type": "string", "pattern": "^did:[a-z0-9]+:.+$", "maxLength": 512}
 
@@ -79,7 +81,7 @@ KINDS: Mapping[str, Kind] = {
                 "additionalProperties": False,
             },
             roles=("curator", "institution"),
-            unique_by=lambda body, _body_hash: str(body["linked_did"]),
+            unique_by=lambda body, _body_hash: identity(str(body["linked_did"])),
         ),
     )
 }

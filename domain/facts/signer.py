@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from domain.decider import Change, Circumstances, Decider, Refusal, State
+from domain.did import identity
 
 ROLES = ("curator", "institution", "publisher", "admin", "operator")
 GENESIS = "genesis"
@@ -53,7 +54,7 @@ class Signer(NamedTuple):
 
 def signer_key(did: str) -> str:
     """Give the key of a signer's entry."""
-    return f"signer/{did}"
+    return f"signer/{identity(did)}"
 
 
 def signer(state: State, did: str) -> Signer | None:

@@ -1,0 +1,91 @@
+"""A fact as every answer shows it, in reads, writes, feeds and webhooks alike."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from api.times import rfc3339
+from api.wiring import CONTEXT
+from domain.decider import Position
+from domain.facts.fact import Fact, fact_key
+from domain.json_value import JsonObject
+from log import strict_json
+from log.fold import Entries
+from log.token import token_of
+from projections.issued import Issued, Standing, issued, standing
+
+
+class SubjectView(BaseModel):
+    """What a fact is about."""
+
+    origin: str
+    type: str
+    ref: str
+    digest: str | None = None
+
+
+class FactView(BaseModel):
+    """A signed statement of an issuer about a subject, with what became of it."""
+
+    model_config = ConfigDict(title="Fact")
+
+    id: str
+    kind: str
+    subject: SubjectView
+    issuer_did: str
+    body: dict[str, Any]
+    body_hash: str
+    alg: str
+    key_id: str | None = None
+    signature: str
+    status: str
+    status_reason: str | None = None
+    issued_at: str
+    expires_at: str | None = None
+    created_at: str
+    position: str
+
+
+def status_reason(against: Standing) -> str:
+    """Say why a fact is not active, and name the event that caused it by its position."""
+    return f"{against.event} {against.context}/{against.partition}/{against.offset}: {against.reason}"
+
+
+def fact_view(fact_id: str, fact: Issued, status: str, reason: str | None, context: str = CONTEXT) -> JsonObject:
+    """Show a fact; members that it doesn't have are absent.
+
+    ``reason`` is a text as ``status_reason`` gives it, for anything but ``active``.
+    """
+    subject: JsonObject = {"origin": fact.origin, "type": fact.type, "ref": fact.ref}
+    if fact.digest is not None:
+        subject["digest"] = fact.digest
+    view: JsonObject = {
+        "id": fact_id,
+        "kind": fact.kind,
+        "subject": subject,
+        "issuer_did": fact.issuer_did,
+        "body": strict_json.parse(fact.body.encode()),
+        "body_hash": fact.body_hash,
+        "alg": fact.alg,
+    }
+    if fact.key_id is not None:
+        view["key_id"] = fact.key_id
+    view["signature"] = fact.signature
+    view["status"] = status
+    if reason is not None:
+        view["status_reason"] = reason
+    view["issued_at"] = rfc3339(fact.issued_at)
+    if fact.expires_at is not None:
+        view["expires_at"] = rfc3339(fact.expires_at)
+    view["created_at"] = rfc3339(fact.at)
+    view["position"] = token_of(Position(context, fact.partition, fact.offset))
+    return view
+
+
+def fact_as_it_is(entries: Entries, fact_id: str) -> JsonObject | None:
+    """Show a fact as the key-value store has it now, in any status; nothing where it has none of this id."""
+    shown, known = issued(entries, fact_id), entries.get(fact_key(fact_id))
+    if shown is None or known is None:
+        return None
+    against = standing(entries, fact_id)
+    return fact_view(fact_id, shown, Fact(*known).status, None if against is None else status_reason(against))
