@@ -1,0 +1,168 @@
+"""The auditor: an fsck of a context's log that replays commands and decisions and trusts nobody who wrote them."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any, Final
+
+from log import topic
+from log.chain import Chain, Mark
+from log.message import Message
+from log.store import Store
+from processors.audit_partition import Hearing, Pair
+from processors.audit_roles import Roles
+from processors.audit_statements import Examined, examine_all
+from processors.audit_verdict import Difference, Differs, Source, Verdict
+
+COMMANDS_PER_BATCH: Final = 512
+BATCHES_IN_FLIGHT: Final = 6
+
+OnDecision = Callable[[Pair, Sequence[Any]], None]
+"""Told of every decision that holds, with the payloads of its events, in the order of its partition."""
+
+
+class Audit:
+    """One run over one context: chain, causes, signatures, roles, uniqueness, and the rules decided again.
+
+    Partitions are heard one after the other, so the first difference is the first in that order. State lies in
+    ``folder``, and of the log no more than a few batches are in memory. Without an ``executor`` all runs in this process.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        context: str,
+        folder: Path,
+        *,
+        executor: Executor | None = None,
+        on_decision: OnDecision = lambda _pair, _events: None,
+        on_progress: Callable[[int, int], None] = lambda _done, _all: None,
+    ) -> None:
+        self._source, self._context, self._folder, self._executor = source, context, folder, executor
+        self._on_decision, self._on_progress = on_decision, on_progress
+        self.verdict = Verdict()
+
+    async def run(self) -> Verdict:
+        """Audit all that lies on the log when this begins; the verdict holds the first difference, if there is one."""
+        begun = time.perf_counter()
+        try:
+            await self._run()
+        except Differs as found:
+            self.verdict.difference = found.difference
+        self.verdict.duration_s = time.perf_counter() - begun
+        return self.verdict
+
+    async def _run(self) -> None:
+        events, commands = topic.events(self._context), topic.commands(self._context)
+        # The ends of the events first: then the command of every decision that is read lies below its own end.
+        event_ends = await self._source.ends(events)
+        command_ends = await self._source.ends(commands)
+        partitions = await self._source.partitions(self._context)
+        roles = Roles(self._context, partitions)
+        total = sum(event_ends.values())
+        for partition in range(partitions):
+            store = Store(self._folder / f"{self._context}-{partition}")
+            hearing = Hearing(self._context, partition, partitions, store=store, roles=roles, verdict=self.verdict)
+            try:
+                await self._hear(
+                    hearing, partition, event_ends.get(partition, 0), command_ends.get(partition, 0), total
+                )
+            finally:
+                store.destroy()
+        roles.close()
+
+    async def _hear(self, hearing: Hearing, partition: int, event_end: int, command_end: int, total: int) -> None:
+        counted = _Counted(self._source, topic.events(self._context), partition, event_end)
+        async for messages, examined in self._examined(partition, command_end):
+            for message, found in zip(messages, examined, strict=True):
+                decision = await counted.next()
+                if decision is None:
+                    hearing.pending(message, found, counted.stranded)
+                    continue
+                pair = Pair(message, found, decision)
+                self._on_decision(pair, hearing.hear(pair))
+            hearing.settle()
+            self._on_progress(self.verdict.decisions, total)
+        surplus = await counted.next()
+        self.verdict.skipped += counted.skipped
+        if surplus is not None:
+            hearing.surplus(surplus)
+        hearing.close()
+
+    async def _examined(self, partition: int, end: int) -> AsyncIterator[tuple[Sequence[Message], Sequence[Examined]]]:
+        """Give commands with what examining them found, in order, while the next batches are being examined."""
+        loop = asyncio.get_running_loop()
+        waiting: deque[tuple[Sequence[Message], asyncio.Future[list[Examined]]]] = deque()
+        async for batch in self._source.messages(topic.commands(self._context), partition, end):
+            for start in range(0, len(batch), COMMANDS_PER_BATCH):
+                messages = batch[start : start + COMMANDS_PER_BATCH]
+                values = [message.value for message in messages]
+                if self._executor is None:
+                    yield messages, examine_all(self._context, values)
+                    continue
+                waiting.append((messages, loop.run_in_executor(self._executor, examine_all, self._context, values)))
+                while len(waiting) > BATCHES_IN_FLIGHT:
+                    ready, future = waiting.popleft()
+                    yield ready, await future
+        while waiting:
+            ready, future = waiting.popleft()
+            yield ready, await future
+
+
+class _Counted:
+    """The decisions of a partition that count, one at a time.
+
+    ``stranded`` is the first message behind the last that counted which was skipped: where nothing counts after it, the
+    chain may have been broken there.
+    """
+
+    def __init__(self, source: Source, name: str, partition: int, end: int) -> None:
+        self._batches = source.messages(name, partition, end)
+        self._chain = Chain(Mark.start(name, partition))
+        self._ready: deque[Message] = deque()
+        self.skipped = 0
+        self.stranded: Message | None = None
+        self._over = False
+
+    async def next(self) -> Message | None:
+        while not self._over:
+            while self._ready:
+                message = self._ready.popleft()
+                if self._chain.admit(message):
+                    self.stranded = None
+                    return message
+                self.skipped += 1
+                self.stranded = self.stranded or message
+            try:
+                self._ready.extend(await anext(self._batches))
+            except StopAsyncIteration:
+                self._over = True
+        return None
+
+
+async def check_chain(source: Source, context: str) -> Verdict:
+    """Follow the chain alone, with nothing decoded: how many decisions count, and how many messages are skipped."""
+    begun = time.perf_counter()
+    verdict, name = Verdict(scope="chain"), topic.events(context)
+    for partition, end in sorted((await source.ends(name)).items()):
+        chain = Chain(Mark.start(name, partition))
+        admit, stranded = chain.admit, None
+        async for batch in source.messages(name, partition, end):
+            for message in batch:
+                if admit(message):
+                    verdict.decisions += 1
+                    stranded = None
+                else:
+                    verdict.skipped += 1
+                    stranded = stranded or message
+        if chain.mark.last >= 0:
+            verdict.positions[f"{context}/{partition}"] = chain.mark.last
+        if stranded is not None:
+            verdict.difference = verdict.difference or Difference(
+                f"{context}/{partition}/{stranded.offset}", "chain", "no decision counts from here to the end"
+            )
+    verdict.duration_s = time.perf_counter() - begun
+    return verdict
