@@ -1,0 +1,68 @@
+"""The client: one registry, as one key or as nobody."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+from muniment.client.facts import Facts
+from muniment.client.nouns import Commands, Playlists, Signers, Webhooks
+from muniment.client.shapes import Health
+from muniment.client.transport import DEFAULT_TIMEOUT_S, Transport
+from muniment.signing_key import SigningKey
+
+
+class Client:
+    """Talks to one registry: ``async with Client(url, key) as registry: await registry.facts.star("playlist-1")``.
+
+    With a key it signs in by itself. A call takes at most ``timeout_s``: connection errors and the statuses 429, 502,
+    503 and 504 are tried again in it, writes under the same idempotency key. Reads see what this client wrote. Calls
+    raise `Refused`, `Unreachable` and `UnexpectedAnswer`. ``issuer`` is what the registry's sessions must be issued by.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: SigningKey | None = None,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        issuer: str | None = None,
+        feed_origin: str = "feed.ff",
+    ) -> None:
+        self._transport = Transport(url, key, timeout_s=timeout_s, issuer=issuer)
+        self.url, self.key = self._transport.url, key
+        self.facts = Facts(self._transport, feed_origin)
+        self.signers = Signers(self._transport)
+        self.webhooks = Webhooks(self._transport)
+        self.playlists = Playlists(self._transport)
+        self.commands = Commands(self._transport)
+
+    async def __aenter__(self) -> Self:
+        """Take connections."""
+        await self._transport.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go of them."""
+        await self._transport.close()
+
+    @property
+    def position(self) -> str | None:
+        """Give the token of everything that this client wrote."""
+        return self._transport.written
+
+    async def health(self) -> Health:
+        """Ask how the registry is; an operator is told more. A registry that can't serve is an answer too."""
+        answer = await self._transport.call("GET", "/health")
+        return replace(Health.read(answer.json, answer), serving=answer.status == 200)
+
+    async def metrics(self) -> str:
+        """Give the api's metrics in Prometheus's text format."""
+        return (await self._transport.call("GET", "/metrics")).text
+
+    async def openapi(self) -> Mapping[str, Any]:
+        """Give the registry's OpenAPI 3.1 document."""
+        found: Mapping[str, Any] = (await self._transport.call("GET", "/openapi.json")).json
+        return found

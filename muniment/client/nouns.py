@@ -1,0 +1,130 @@
+"""Signers, webhooks, playlists and commands, as a client handles them."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Literal
+from urllib.parse import quote
+
+from muniment.client.pages import pages
+from muniment.client.shapes import Command, Delivery, Playlist, Signer, Webhook
+from muniment.client.transport import Transport
+
+
+class _Noun:
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+
+def _path(folder: str, name: str, *rest: str) -> str:
+    return "/".join((f"/{folder}", quote(name, safe=""), *rest))
+
+
+class Signers(_Noun):
+    """Who may issue what."""
+
+    async def add(self, did: str, roles: Sequence[str], *, idempotency_key: str | None = None) -> Signer:
+        """Give a DID these roles, as an admin; a known one's roles are set, a revoked one is reinstated."""
+        body = {"did": did, "roles": list(roles)}
+        answer = await self._transport.write("POST", "/signers", body, idempotency_key=idempotency_key)
+        return Signer.read(answer.json, answer)
+
+    async def revoke(self, did: str, *, idempotency_key: str | None = None) -> Signer:
+        """Take a signer's right to issue, as an admin; its facts stay."""
+        answer = await self._transport.write("DELETE", _path("signers", did), idempotency_key=idempotency_key)
+        return Signer.read(answer.json, answer)
+
+    async def list(self, role: str | None = None, *, min_position: str | None = None) -> AsyncIterator[Signer]:
+        """Give the signers, those with a role where one is named."""
+        query = {"role": role, "min_position": min_position}
+        async for found, answer in pages(self._transport, "/signers", query):
+            yield Signer.read(found, answer)
+
+
+class Webhooks(_Noun):
+    """Endpoints that are told of every change, as an admin."""
+
+    async def create(
+        self,
+        url: str,
+        kinds: Sequence[str] | None = None,
+        secret: str | None = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> Webhook:
+        """Register an endpoint, for these kinds of facts or all; the answer has its secret, and only this one."""
+        given = {"url": url, "kinds": None if kinds is None else list(kinds), "secret": secret}
+        body = {name: value for name, value in given.items() if value is not None}
+        answer = await self._transport.write("POST", "/webhooks", body, idempotency_key=idempotency_key)
+        return Webhook.read(answer.json, answer)
+
+    async def list(self) -> AsyncIterator[Webhook]:
+        """Give every endpoint."""
+        async for found, answer in pages(self._transport, "/webhooks", {}):
+            yield Webhook.read(found, answer)
+
+    async def get(self, webhook_id: str) -> Webhook:
+        """Show one endpoint. Raises NotFound."""
+        answer = await self._transport.read(_path("webhooks", webhook_id))
+        return Webhook.read(answer.json, answer)
+
+    async def delete(self, webhook_id: str, *, idempotency_key: str | None = None) -> Webhook:
+        """Remove an endpoint."""
+        path = _path("webhooks", webhook_id)
+        answer = await self._transport.write("DELETE", path, idempotency_key=idempotency_key)
+        return Webhook.read(answer.json or {"id": webhook_id, "status": "deleted"}, answer)
+
+    async def replay(self, webhook_id: str, since: str, *, idempotency_key: str | None = None) -> Webhook:
+        """Send an endpoint every change again from a cursor of the delta feed on, ``0`` from the start."""
+        path = _path("webhooks", webhook_id, "replay")
+        answer = await self._transport.write("POST", path, {"from": since}, idempotency_key=idempotency_key)
+        return Webhook.read({"id": webhook_id, **(answer.json or {})}, answer)
+
+    async def rotate(
+        self, webhook_id: str, secret: str | None = None, *, idempotency_key: str | None = None
+    ) -> Webhook:
+        """Give an endpoint another secret; for a while both sign, until ``overlap_until``."""
+        path = _path("webhooks", webhook_id, "rotate-secret")
+        body = {} if secret is None else {"secret": secret}
+        answer = await self._transport.write("POST", path, body, idempotency_key=idempotency_key)
+        return Webhook.read(answer.json, answer)
+
+    async def deliveries(self, webhook_id: str, status: str | None = None) -> AsyncIterator[Delivery]:
+        """Give the deliveries to an endpoint with what became of them, newest first."""
+        path = _path("webhooks", webhook_id, "deliveries")
+        async for found, answer in pages(self._transport, path, {"status": status}):
+            yield Delivery.read(found, answer)
+
+
+class Playlists(_Noun):
+    """The feed's own items."""
+
+    async def post(self, playlist: Mapping[str, Any], *, idempotency_key: str | None = None) -> Playlist:
+        """Post a playlist ``{id, slug, title, created, items}``, as an admin or publisher."""
+        answer = await self._transport.write("POST", "/playlists", dict(playlist), idempotency_key=idempotency_key)
+        return Playlist.read(answer.json, answer)
+
+    async def list(
+        self,
+        *,
+        star: bool | None = None,
+        sort: Literal["created"] | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        page_size: int = 100,
+    ) -> AsyncIterator[Playlist]:
+        """Give the playlists, the starred ones only where ``star`` says so."""
+        query = {"star": star, "sort": sort, "order": order, "limit": page_size}
+        async for found, answer in pages(self._transport, "/playlists", query):
+            yield Playlist.read(found, answer)
+
+    async def get(self, playlist_id: str) -> Playlist:
+        """Show one playlist. Raises NotFound."""
+        answer = await self._transport.read(_path("playlists", playlist_id))
+        return Playlist.read(answer.json, answer)
+
+
+class Commands(_Noun):
+    """What became of what was asked."""
+
+    async def get(self, command_id: str) -> Command:
+        """Show a command: pending, accepted with its result, or refused with its problem. Raises NotFound."""
+        answer = await self._transport.read(_path("commands", command_id), fresh=False)
+        return Command.read(answer.json, answer)

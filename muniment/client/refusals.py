@@ -1,0 +1,174 @@
+"""What a registry refuses, as exceptions: one class for each code that a caller may want to tell apart."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+class ClientError(Exception):
+    """Whatever keeps a call from its answer."""
+
+
+class Unreachable(ClientError):
+    """No registry answered in time; a write may have happened, and the same idempotency key tells."""
+
+
+class UnexpectedAnswer(ClientError):
+    """Something answered that is no registry, or a newer one that this client doesn't understand."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAt:
+    """One thing wrong in a request; ``pointer`` is a JSON Pointer (RFC 6901) into its body."""
+
+    pointer: str
+    detail: str
+
+
+class Refused(ClientError):
+    """The registry's refusal (RFC 9457).
+
+    ``code`` is one of a closed list, ``status`` HTTP's; ``members`` holds what the problem says besides, for example
+    the ``fact_id`` of ``already_active``. ``command_id`` names the command of an ``outcome_unknown``.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        status: int,
+        detail: str,
+        *,
+        errors: Sequence[ErrorAt] = (),
+        retryable: bool = False,
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code, self.status, self.detail, self.errors = code, status, detail, tuple(errors)
+        self.retryable, self.request_id, self.retry_after_s = retryable, request_id, retry_after_s
+        self.members: Mapping[str, Any] = members or {}
+
+    @property
+    def command_id(self) -> str | None:
+        """Name the command that the refusal is about, where it was appended."""
+        found = self.members.get("command_id")
+        return found if isinstance(found, str) else None
+
+
+class InvalidRequest(Refused):
+    """The request is not as it must be (400)."""
+
+
+class Unauthenticated(Refused):
+    """No session, or none that holds (401)."""
+
+
+class InvalidSignature(Refused):
+    """The signature does not hold (401)."""
+
+
+class Forbidden(Refused):
+    """The caller may not do this (403)."""
+
+
+class SignerNotAuthorized(Forbidden):
+    """The signer has no role that may issue this kind of fact."""
+
+
+class NotTheIssuer(Forbidden):
+    """Only the fact's issuer may do this."""
+
+
+class NotFound(Refused):
+    """There is no such thing (404)."""
+
+
+class Conflict(Refused):
+    """What is asked contradicts what is there (409)."""
+
+
+class IdempotencyConflict(Conflict):
+    """The idempotency key was used for another request."""
+
+
+class AlreadyActive(Conflict):
+    """A fact of the same issuer, subject and kind is active; ``fact_id`` names it."""
+
+    @property
+    def fact_id(self) -> str | None:
+        """Name the active fact."""
+        found = self.members.get("fact_id")
+        return found if isinstance(found, str) else None
+
+
+class NotActive(Conflict):
+    """The fact is not active."""
+
+
+class RateLimited(Refused):
+    """Too many requests (429), for longer than the call may take."""
+
+
+class Unavailable(Refused):
+    """The registry can't do it now (500, 502, 503)."""
+
+
+class LogUnavailable(Unavailable):
+    """The log can't be reached; nothing was appended."""
+
+
+class NotCaughtUp(Unavailable):
+    """The position asked for was not reached in time."""
+
+
+class OutcomeUnknown(Unavailable):
+    """The command was appended and its decision did not come in time; the same idempotency key gives the outcome."""
+
+
+BY_CODE: Mapping[str, type[Refused]] = {
+    "invalid_signature": InvalidSignature,
+    "signer_not_authorized": SignerNotAuthorized,
+    "not_the_issuer": NotTheIssuer,
+    "idempotency_conflict": IdempotencyConflict,
+    "already_active": AlreadyActive,
+    "not_active": NotActive,
+    "log_unavailable": LogUnavailable,
+    "not_caught_up": NotCaughtUp,
+    "outcome_unknown": OutcomeUnknown,
+}
+BY_STATUS: Mapping[int, type[Refused]] = {
+    400: InvalidRequest,
+    401: Unauthenticated,
+    403: Forbidden,
+    404: NotFound,
+    405: InvalidRequest,
+    409: Conflict,
+    413: InvalidRequest,
+    415: InvalidRequest,
+    429: RateLimited,
+    500: Unavailable,
+    502: Unavailable,
+    503: Unavailable,
+    504: Unavailable,
+}
+_OWN = frozenset({"type", "title", "status", "detail", "code", "retryable", "request_id", "errors"})
+
+
+def refusal(problem: Mapping[str, Any], status: int, retry_after_s: float | None = None) -> Refused:
+    """Make the exception of a problem's body; raises UnexpectedAnswer where it has no code."""
+    code = problem.get("code")
+    if not isinstance(code, str):
+        raise UnexpectedAnswer(f"status {status} without a problem's code")
+    kind = BY_CODE.get(code) or BY_STATUS.get(status, Refused)
+    errors = [ErrorAt(str(each.get("pointer", "")), str(each.get("detail", ""))) for each in problem.get("errors", ())]
+    return kind(
+        code,
+        status,
+        str(problem.get("detail") or problem.get("title") or code),
+        errors=errors,
+        retryable=bool(problem.get("retryable", False)),
+        request_id=problem.get("request_id"),
+        retry_after_s=retry_after_s,
+        members={name: value for name, value in problem.items() if name not in _OWN},
+    )
