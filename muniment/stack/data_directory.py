@@ -1,4 +1,9 @@
-"""The data directory: who holds it, what version wrote it, and what runs on it now."""
+"""The data directory: who holds it, what version wrote it, and what runs on it now.
+
+`lock` is held by the one stack that runs here; `version.json`, written last, says what wrote `kafka/` (the log) and
+`postgres/` (the database and its password), which are formed as `kafka.new/` and `postgres.new/`; `stack.json` says
+what runs now and how to reach it; `broker/` and `logs/` can be deleted.
+"""
 
 import fcntl
 import json

@@ -73,7 +73,11 @@ async def embedded_stack(
         stack = Stack(directory, Supervisor(directory.logs), Services(kafka or "", postgres_dsn or ""), url)
         stack.supervisor.on_change = stack.publish
         try:
-            await _start_services(stack)
+            try:
+                await _start_services(stack)
+            except OSError as error:
+                message = f"{directory.path} cannot be used: {error.strerror or error}"
+                raise StackError(StackFault.DATA_DIRECTORY_UNUSABLE, message) from error
             yield stack
         finally:
             await stack.supervisor.stop()
@@ -103,8 +107,10 @@ async def _all(starts: Sequence[Awaitable[None]]) -> None:
         async with asyncio.TaskGroup() as group:
             for start in starts:
                 group.create_task(_awaited(start))
-    except* StackError as errors:
-        raise errors.exceptions[0] from None
+    except BaseExceptionGroup as failures:
+        raise next(
+            (each for each in failures.exceptions if isinstance(each, StackError)), failures.exceptions[0]
+        ) from None
 
 
 async def _awaited(start: Awaitable[None]) -> None:

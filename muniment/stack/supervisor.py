@@ -104,11 +104,6 @@ class Supervisor:
             await asyncio.gather(*(kept.stop() for kept in self._kept.values() if kept.process.stage == stage))
         self._kept.clear()
 
-    def kill(self) -> None:
-        """Ends every process at once, without asking."""
-        for kept in self._kept.values():
-            kept.signal(signal.SIGKILL)
-
 
 class _Kept:
     """Keeps one process alive."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -148,6 +149,14 @@ async def test_a_first_start_ended_at_any_moment_leaves_a_directory_that_starts(
         assert answers_sql(services.postgres)
 
 
+async def test_services_listen_on_the_loopback_only(tmp_path: Path) -> None:
+    async with embedded_services(tmp_path / "data"):
+        family = psutil.Process().children(recursive=True)
+        listening = [each.laddr for member in family for each in member.net_connections() if each.status == "LISTEN"]
+        assert len(listening) >= 3  # broker, controller, PostgreSQL
+        assert {address.ip.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
+
+
 async def test_postgres_takes_no_login_without_the_password(tmp_path: Path) -> None:
     async with embedded_services(tmp_path / "data") as services:
         assert stat.S_IMODE((tmp_path / "data" / "stack.json").stat().st_mode) == 0o600
@@ -221,4 +230,9 @@ def test_root_runs_it_below_a_directory_that_is_closed_to_others(tmp_path: Path,
     stack = foreground(closed / "data")
     assert answers_sql(stack.ready()["postgres"])
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
-    assert Path(f"/proc/{stack.stack()['pids']['postgres']}").stat().st_uid != 0
+    status = Path(f"/proc/{stack.stack()['pids']['postgres']}/status").read_text()
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert "0" not in fields["Uid"].split()
+    # To pass through closed directories is all that is left of root: to read and search, or where that is
+    # not root's to give, to override.
+    assert int(fields["CapEff"], 16) in {1 << 1, 1 << 2}

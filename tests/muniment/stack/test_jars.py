@@ -1,5 +1,6 @@
 """The broker's jars are the pinned ones, whole, whatever happened to the fetch before."""
 
+import hashlib
 import os
 import re
 import subprocess
@@ -23,17 +24,20 @@ def test_no_library_of_the_broker_is_pinned_twice() -> None:
     assert len(names) == len(set(names))
 
 
-def test_a_jar_that_was_cut_short_counts_as_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_jar_that_is_cut_short_or_damaged_counts_as_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = {"one": b"first jar", "two": b"second jar", "three": b"third jar"}
+    lines = (f"org.example {name} 1 {hashlib.sha256(each).hexdigest()} {len(each)}" for name, each in contents.items())
+    (tmp_path / "list.txt").write_text("# a list\n" + "\n".join(lines) + "\n")
+    monkeypatch.setattr(jars, "PINNED_LIST", tmp_path / "list.txt")
     monkeypatch.setenv("MUNIMENT_CACHE", str(tmp_path))
     assert jars.missing_jars() == jars.pinned_jars()
     jars.jar_directory().mkdir()
-    for jar in jars.pinned_jars():
-        with (jars.jar_directory() / jar.file_name).open("wb") as file:
-            file.truncate(jar.size)
+    for name, content in contents.items():
+        (jars.jar_directory() / f"{name}-1.jar").write_bytes(content)
     assert jars.missing_jars() == []
-    cut = jars.pinned_jars()[3]
-    os.truncate(jars.jar_directory() / cut.file_name, cut.size - 1)
-    assert jars.missing_jars() == [cut]
+    (jars.jar_directory() / "one-1.jar").write_bytes(b"first ja")
+    (jars.jar_directory() / "three-1.jar").write_bytes(b"third_jar")
+    assert [jar.artifact for jar in jars.missing_jars()] == ["one", "three"]
 
 
 def test_a_fetch_without_a_network_says_so_and_leaves_no_jar(tmp_path: Path) -> None:
