@@ -1,0 +1,71 @@
+"""How a reactor asks for something: commands whose ids come from their content, so that asking again is harmless."""
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from domain.catalog import BY_CLASS
+from log import topic
+from log.log import AppendUnknown, Log, LogUnavailable, Record
+from log.message import Command
+from log.released import codec
+from log.scope import command_id
+from processors.webhook_jobs import CONTEXT
+
+REACTOR: Final = "muniment:reactor"
+"""The actor of a reactor's commands; all reactors are one, so that what one has asked another asks for in vain."""
+RETRY_S: Final = 0.2
+
+
+class Ask(NamedTuple):
+    """A command to append: the key of its partition, what makes it the same command, and what it asks."""
+
+    key: str
+    content_id: str
+    payload: Any
+    partition: int | None = None
+
+
+class ReactorCommands:
+    """Appends commands to the facts context."""
+
+    def __init__(self, log: Log) -> None:
+        self._log, self._codec = log, codec(CONTEXT, "command")
+        self._partitions: int | None = None
+
+    def _record(self, ask: Ask) -> Record:
+        request = hashlib.sha256(ask.content_id.encode()).digest()
+        name = command_id(REACTOR, request, content_id=ask.content_id)
+        kind = BY_CLASS[type(ask.payload)].name
+        command = Command(name, kind, REACTOR, None, request, ask.payload, None)
+        return ask.key.encode(), self._codec.encode(command)
+
+    async def append(self, asks: Sequence[Ask]) -> None:
+        """Append commands, one batch a partition, and wait until they are durable.
+
+        Raises LogUnavailable or AppendUnknown: some may lie there then, and all can be appended again.
+        """
+        if self._partitions is None:
+            self._partitions = await self._log.partitions(topic.commands(CONTEXT))
+        batches: dict[int, list[Record]] = defaultdict(list)
+        for ask in asks:
+            partition = topic.partition_of(ask.key, self._partitions) if ask.partition is None else ask.partition
+            batches[partition].append(self._record(ask))
+        sent = [
+            await self._log.append(topic.commands(CONTEXT), partition, records)
+            for partition, records in batches.items()
+        ]
+        for durable in sent:
+            await durable
+
+    async def append_surely(self, asks: Sequence[Ask]) -> None:
+        """Append commands, again and again while the log is away."""
+        while True:
+            try:
+                await self.append(asks)
+            except (LogUnavailable, AppendUnknown):
+                await asyncio.sleep(RETRY_S)
+            else:
+                return

@@ -1,0 +1,25 @@
+"""What a reactor counts, for Prometheus."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+DISPATCH_SECONDS: Final = Histogram(
+    "muniment_webhook_dispatch_seconds",
+    "From the log's time of a change to the start of its first delivery.",
+    buckets=(0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300),
+)
+ATTEMPTS: Final = Counter("muniment_webhook_attempts", "Deliveries tried, by what came of it.", ("outcome",))
+ATTEMPT_SECONDS: Final = Histogram(
+    "muniment_webhook_attempt_seconds",
+    "How long an attempt took.",
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15),
+)
+PENDING: Final = Gauge("muniment_webhook_pending", "Deliveries that are neither delivered nor parked.")
+IN_FLIGHT: Final = Gauge("muniment_webhook_in_flight", "Deliveries that are being tried.")
+LEADING: Final = Gauge("muniment_reactor_leading", "Whether this process leads the reactors.")
+EXPIRED: Final = Counter("muniment_facts_expiry_asked", "Facts whose expiry was asked for.")
+TASK_LAST_RUN: Final = Gauge(
+    "muniment_task_last_run_timestamp_seconds", "When a periodic task last ran to its end.", ("task",)
+)
+TASK_FAILURES: Final = Counter("muniment_task_failures", "Runs of a periodic task that failed.", ("task",))
