@@ -106,7 +106,7 @@ def _enter_recent(view: Ordered, star: Star) -> Iterator[Change]:
     starred = view.get(keys.star_key(star.playlist_id)) is not None
     recent.append(Recent(star.fact_id, star.issuer_did, star.issued_at, star.reason, star.position))
     recent.sort(key=lambda item: item.order)
-    yield keys.recent_key(star.playlist_id), tuple(recent[:RECENT_STARS])
+    yield keys.recent_key(star.playlist_id), tuple(map(tuple, recent[:RECENT_STARS]))
     if not starred:
         yield from _show(view, star.playlist_id, starred=True)
 
@@ -118,7 +118,7 @@ def _leave_recent(view: Ordered, star: Star) -> Iterator[Change]:
         return
     if len(before) == RECENT_STARS and (following := _next_star(view, star.playlist_id, recent)) is not None:
         recent.append(following)
-    yield keys.recent_key(star.playlist_id), tuple(recent) or None
+    yield keys.recent_key(star.playlist_id), tuple(map(tuple, recent)) or None
     if not recent:
         yield from _show(view, star.playlist_id, starred=False)
 

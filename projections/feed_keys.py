@@ -1,7 +1,7 @@
 """The keys of the feed's ordered store, as `facts.md` names them.
 
-An id may hold any character, so inside a key ``:`` is written ``;0`` and ``;`` is written ``;1``: no two ids share a key,
-and keys sort as their ids do. A time is written in twenty digits, so that keys sort as time does.
+An id may hold any character, so inside a key ``:`` is written ``;0`` and ``;`` is written ``;1``: no two ids share a
+key, and keys sort as their ids do. A time is written in twenty digits, so that keys sort as time does.
 """
 
 from typing import Final

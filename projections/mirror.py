@@ -4,6 +4,7 @@ It answers what needs no Postgres: who has which role, whose fact this is, what 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from domain.catalog import evolve
@@ -17,7 +18,7 @@ from log.store import MemoryStore, Store
 from projections.feed_overlay import OrderedOverlay
 
 Writer = Callable[[OrderedOverlay, Decided], Iterable[Change]]
-"""Makes further keys of a decision; it sees the fold before the decision's own changes, and its own as it makes them."""
+"""Makes further keys of a decision; it sees the fold before the decision, and its own changes as it makes them."""
 
 Marks = Mapping[tuple[str, int], Mark]
 """For each (context, partition) how far a fold is."""
@@ -89,9 +90,7 @@ class Mirror:
             yield key, (entry.partition, entry.offset, request)
             yield scope_key(decision.command_id), Scope(request, decision.cause)
         for payload in entry.payloads:
-            for change in evolve(overlay, payload, decision.at):
-                overlay.put(change)
-                yield change
+            yield from evolve(overlay, payload, decision.at)
 
     async def adopt(self, store: Store | MemoryStore, caught_up: Callable[[Marks], Awaitable[None]]) -> None:
         """Read from another generation of this fold from now on, and close the one before.
@@ -110,6 +109,11 @@ class Mirror:
             behind.close()
             self._tell()
 
+    @property
+    def positions(self) -> Marks:
+        """Give for each (context, partition) how far the store is."""
+        return dict(self._marks)
+
     def get(self, key: str) -> Entry | None:
         """Give an entry of the fold."""
         return self.store.get(key)
@@ -118,6 +122,11 @@ class Mirror:
     def reached(self) -> Mapping[tuple[str, int], int]:
         """Give for each (context, partition) that has any the offset of the last decision that is in the store."""
         return {where: mark.last for where, mark in self._marks.items() if mark.last >= 0}
+
+    async def moved(self, timeout_s: float) -> None:
+        """Wait until more is in the store, but not longer than this."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._moved.wait(), timeout_s)
 
     async def wait_for(self, positions: Mapping[tuple[str, int], int], timeout_s: float) -> bool:
         """Wait until these positions are in the store; say whether they are."""

@@ -1,0 +1,160 @@
+"""The next generation of the key-value store: folded from the log beside the live one, compared with it, made live."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from domain.catalog import CONTEXTS
+from domain.decider import Entry
+from log import topic
+from log.chain import Mark
+from log.log import Log
+from log.store import MemoryStore, Store
+from log.topic import FACTS_INGEST
+from projections.feed import DEFAULT_ORIGIN
+from projections.feed_dump import dump_fold
+from projections.feed_generations import Generations
+from projections.feed_queue import Held, QueueFold, follow_queue
+from projections.feed_store import fold_to
+from projections.mirror import Marks
+
+SERVED_TIMEOUT_S: Final = 60.0
+SERVED_POLL_S: Final = 0.1
+READ_ATTEMPTS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A key whose entry isn't what the log says."""
+
+    key: str
+    live: Entry | None
+    rebuilt: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild did: decisions folded, keys compared, how many differed and the first that did.
+
+    ``served`` says whether the running process reads the new generation; without one the next to start does.
+    """
+
+    decisions: int
+    keys: int
+    differences: int
+    first: Difference | None
+    served: bool
+
+
+def differences(live: Iterator[tuple[str, Entry]], rebuilt: Iterator[tuple[str, Entry]]) -> Iterator[Difference | None]:
+    """Walk two dumps together; give for each key the difference, or nothing where there is none."""
+    left, right = next(live, None), next(rebuilt, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and left[0] < right[0]):
+            assert left is not None  # noqa: S101  # one of both is there
+            yield Difference(left[0], left[1], None)
+            left = next(live, None)
+        elif left is None or right[0] < left[0]:
+            yield Difference(right[0], None, right[1])
+            right = next(rebuilt, None)
+        else:
+            yield None if left[1] == right[1] else Difference(left[0], left[1], right[1])
+            left, right = next(live, None), next(rebuilt, None)
+
+
+async def rebuild_playlists(
+    log: Log,
+    folder: Path,
+    *,
+    origin: str = DEFAULT_ORIGIN,
+    progress: Callable[[int], None] = lambda _decisions: None,
+    served_timeout_s: float = SERVED_TIMEOUT_S,
+) -> Rebuilt:
+    """Build the next generation from the log, compare it with the live one key by key at the same marks, make it live.
+
+    ``folder`` is that of an api process's generations; the process goes on reading and writing meanwhile. Raises
+    RebuildRunning and LogUnavailable; the live generation stays as it is then.
+    """
+    generations = Generations(folder)
+    with generations.building() as number:
+        live = await _live(generations)
+        running = generations.is_held
+        try:
+            marks, queue = await _target(log, live)
+            store = Store(generations.path(number))
+            try:
+                decisions = await fold_to(log, store, marks, origin, progress)
+                await follow_queue(log, QueueFold(Held(store), origin), until=queue)
+                keys, differing, first = _compare(live, store, marks)
+            finally:
+                store.close()
+        finally:
+            if live is not None:
+                live.close()
+        # Durable from here: the pointer names the new generation; a crash before leaves the live one as it was.
+        generations.make_live(number)
+        served = running and await _served(generations, number, served_timeout_s)
+    return Rebuilt(decisions, keys, differing, first, served)
+
+
+async def _live(generations: Generations) -> Store | None:
+    """Open the live generation to read; its writer may remove a file just then, so this is tried a few times."""
+    for attempt in range(1, READ_ATTEMPTS + 1):
+        try:
+            return generations.read()
+        except Exception:  # rocksdict raises bare exceptions
+            if attempt == READ_ATTEMPTS:
+                raise
+            await asyncio.sleep(SERVED_POLL_S)
+    raise AssertionError
+
+
+async def _target(log: Log, live: Store | MemoryStore | None) -> tuple[Marks, int]:
+    """Say how far the fold goes: as far as the live one, but to the end of the log where that isn't there."""
+    marks: dict[tuple[str, int], Mark] = {}
+    for context in CONTEXTS:
+        name = topic.events(context)
+        for partition, end in (await _ends(log, name, await log.partitions(name))).items():
+            mark = Mark(end, b"") if live is None else live.mark(name, partition)
+            marks[context, partition] = Mark(min(mark.next, end), mark.chain, mark.last)
+    queue = (await _ends(log, FACTS_INGEST, 1))[0]
+    return marks, queue if live is None else min(queue, live.mark(FACTS_INGEST, 0).next)
+
+
+async def _ends(log: Log, name: str, partitions: int) -> dict[int, int]:
+    reader = await log.reader(name, dict.fromkeys(range(partitions), 0))
+    try:
+        return dict(await reader.ends())
+    finally:
+        await reader.close()
+
+
+def _compare(live: Store | MemoryStore | None, rebuilt: Store, marks: Marks) -> tuple[int, int, Difference | None]:
+    """Count the keys and the differences, and give the first."""
+    if live is None:
+        return 0, 0, None
+    found = [
+        Difference(f"mark/{context}/{partition}", (mark.chain.hex(),), (at.chain.hex(),))
+        for (context, partition), mark in marks.items()
+        if (at := rebuilt.mark(topic.events(context), partition)) != mark
+    ]
+    keys, differing, first = 0, len(found), found[0] if found else None
+    for difference in differences(dump_fold(live), dump_fold(rebuilt)):
+        keys += 1
+        if difference is not None:
+            differing += 1
+            first = first or difference
+    return keys, differing, first
+
+
+async def _served(generations: Generations, number: int, timeout_s: float) -> bool:
+    """Wait until the running process reads a generation; say whether it does."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            while generations.served != number:  # noqa: ASYNC110  # another process is waited for
+                await asyncio.sleep(SERVED_POLL_S)
+    except TimeoutError:
+        return False
+    return True
