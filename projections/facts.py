@@ -41,7 +41,8 @@ CREATE INDEX facts_kind ON {{schema}}.facts (kind, status, at, part, pos);
 CREATE INDEX facts_issuer ON {{schema}}.facts ({ISSUER}, status, at, part, pos);
 CREATE INDEX facts_subject ON {{schema}}.facts (origin, type, ref, at, part, pos);
 CREATE INDEX facts_log ON {{schema}}.facts (part, pos);
-CREATE INDEX facts_changed ON {{schema}}.facts (at, part, pos) WHERE change IS NOT NULL;
+CREATE INDEX facts_changed ON {{schema}}.facts (part, changed_pos) WHERE change IS NOT NULL;
+CREATE INDEX facts_changed_at ON {{schema}}.facts (changed_at) WHERE change IS NOT NULL;
 CREATE TABLE {{schema}}.fact_changes (
   fact_id text COLLATE "C" NOT NULL, part integer NOT NULL, pos bigint NOT NULL, at bigint NOT NULL,
   change text COLLATE "C" NOT NULL, status text COLLATE "C" NOT NULL, actor text, reason text,

@@ -44,6 +44,13 @@ def _named_errors() -> Iterator[None]:
         raise PostgresUnavailable(f"Postgres did not do this: {type(error).__name__}") from error
 
 
+def _bound(parameters: tuple[Any, ...]) -> Any:
+    """Give parameters as the driver takes them: none, one mapping, or a sequence."""
+    if len(parameters) == 1 and isinstance(parameters[0], dict):
+        return parameters[0]
+    return parameters or None
+
+
 class CopyIn:
     """An open ``COPY … FROM STDIN``; Postgres takes in what is written while the next rows are made."""
 
@@ -75,15 +82,15 @@ class Transaction:
         self._connection = connection
 
     async def rows(self, query: str, *parameters: Any) -> list[Row]:
-        """Give the rows of a query."""
+        """Give the rows of a query; its parameters in their order, or one mapping by name."""
         with _named_errors():
-            cursor = await self._connection.execute(query.encode(), parameters or None)
+            cursor = await self._connection.execute(query.encode(), _bound(parameters))
             return await cursor.fetchall()
 
     async def run(self, statement: str, *parameters: Any) -> int:
         """Run a statement and count the rows that it touched."""
         with _named_errors():
-            cursor = await self._connection.execute(statement.encode(), parameters or None)
+            cursor = await self._connection.execute(statement.encode(), _bound(parameters))
             return cursor.rowcount
 
     def copy(self, target: str, null: str) -> CopyIn:
@@ -95,7 +102,7 @@ class Transaction:
         with _named_errors():
             async with self._connection.cursor(name="stream") as cursor:
                 cursor.itersize = stream_rows
-                await cursor.execute(query.encode(), parameters or None)
+                await cursor.execute(query.encode(), _bound(parameters))
                 async for row in cursor:
                     yield row
 
