@@ -91,6 +91,7 @@ class KafkaLog:
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._heard_at = 0.0
+        self._asking: asyncio.Task[AIOKafkaProducer] | None = None
         self._lookups: dict[str, AIOKafkaConsumer] = {}
         self._looking = asyncio.Lock()
 
@@ -153,13 +154,20 @@ class KafkaLog:
 
     async def _reachable(self) -> AIOKafkaProducer:
         """Give the producer once the broker has answered lately, so that a refusal here means that nothing was sent."""
+        if self._producer is not None and time.monotonic() - self._heard_at <= REACHABLE_FOR_S:
+            return self._producer
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._asking), REACHABLE_TIMEOUT_S)
+        except (KafkaError, TimeoutError) as error:
+            raise LogUnavailable(type(error).__name__) from error
+
+    async def _ask(self) -> AIOKafkaProducer:
+        """Ask the broker for its metadata; all who wonder at the same time share the answer."""
         producer = await self._connected()
-        if time.monotonic() - self._heard_at > REACHABLE_FOR_S:
-            try:
-                await asyncio.wait_for(producer.client.fetch_all_metadata(), REACHABLE_TIMEOUT_S)
-            except (KafkaError, TimeoutError) as error:
-                raise LogUnavailable(type(error).__name__) from error
-            self._heard_at = time.monotonic()
+        await asyncio.wait_for(producer.client.fetch_all_metadata(), REACHABLE_TIMEOUT_S)
+        self._heard_at = time.monotonic()
         return producer
 
     async def append(self, topic: str, partition: int, records: Sequence[Record]) -> Awaitable[int]:
@@ -204,7 +212,7 @@ class KafkaLog:
         if self._producer is producer:
             self._producer = None
             self._heard_at = 0.0
-            await asyncio.shield(_stop_quietly(producer))
+            await asyncio.shield(_abandon(producer))
 
     def _consumer(self, group: str | None = None) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
@@ -278,8 +286,19 @@ class KafkaLog:
 
 
 async def _stop_quietly(producer: AIOKafkaProducer) -> None:
-    """Close a producer; what it could not send any more is already unknown to its senders."""
+    """Send what is in flight and close a producer; a broker that doesn't answer is not waited for."""
     try:
         await asyncio.wait_for(producer.stop(), REACHABLE_TIMEOUT_S)
     except (KafkaError, TimeoutError):
-        return
+        await _abandon(producer)
+
+
+async def _abandon(producer: AIOKafkaProducer) -> None:
+    """Close a producer without sending what it holds: nobody would hear what became of it.
+
+    aiokafka's ``stop`` always flushes first, so its parts are closed one by one.
+    """
+    producer._closed = True  # noqa: SLF001  # as above
+    producer._message_accumulator.fail_all(KafkaError("the producer was given up"))  # noqa: SLF001  # as above
+    await producer._sender.close()  # noqa: SLF001  # as above
+    await producer.client.close()

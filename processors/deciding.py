@@ -8,7 +8,9 @@ from typing import Any
 
 from log import topic
 from log.log import AppendUnknown, Log, LogUnavailable, Reader
+from log.message import Message
 from log.store import MemoryStore, Store
+from processors.decider_metrics import DECISIONS, IN_FLIGHT, LOST_RACES, POSITION
 from processors.seat import Seat
 
 COMMANDS_PER_POLL = 1000
@@ -167,10 +169,7 @@ class CommandProcessor:
             try:
                 batches = await reader.poll(POLL_S)
                 for partition, messages in batches.items():
-                    self._step("settle")
-                    if not self.seats[partition].settle(messages):
-                        self._lost.add(partition)
-                    self._step("settled")
+                    self._settle(self.seats[partition], messages)
                 self._settled.set()
             except LogUnavailable:
                 await asyncio.sleep(RETRY_S)
@@ -178,6 +177,17 @@ class CommandProcessor:
                 self._failed = error
                 self._settled.set()
                 return
+
+    def _settle(self, seat: Seat, messages: Sequence[Message]) -> None:
+        self._step("settle")
+        before = seat.settled
+        if not seat.settle(messages):
+            self._lost.add(seat.partition)
+            LOST_RACES.labels(self._context).inc()
+        self._step("settled")
+        DECISIONS.labels(self._context).inc(seat.settled - before)
+        IN_FLIGHT.labels(self._context, str(seat.partition)).set(seat.in_flight)
+        POSITION.labels(self._context, str(seat.partition)).set(seat.position)
 
     def status(self) -> Mapping[str, Any]:
         """Say which partitions this process writes, how far it is, and what it has in flight."""

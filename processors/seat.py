@@ -33,7 +33,10 @@ class InFlight:
 
 
 class Seat:
-    """Decides the commands of one partition, and settles what it reads back from the log."""
+    """Decides the commands of one partition, and settles what it reads back from the log.
+
+    ``settled`` counts the decisions that it has read back since it was taken.
+    """
 
     def __init__(self, context: str, partition: int, store: Store | MemoryStore) -> None:
         self.context, self.partition, self.store = context, partition, store
@@ -42,6 +45,7 @@ class Seat:
         self._chain = Chain(store.mark(self._events, partition))
         self._overlay = Overlay(store)
         self._flight: deque[InFlight] = deque()
+        self.settled = 0
         self._settled_cause, self._settled_at = store.get(PROGRESS_KEY) or (-1, 0)
         self._head, self._cause, self._at = self._chain.value, self._settled_cause, self._settled_at
 
@@ -110,6 +114,7 @@ class Seat:
                     self.abandon(settled)
                     leads = False
                 continue
+            self.settled += 1
             if self._flight and self._flight[0].chain == self._chain.value:
                 flying = self._flight.popleft()
                 settled.extend(flying.changes)
