@@ -39,7 +39,7 @@ class Process:
 
     name: str
     argv: Sequence[str]
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)  # holds the database's password
     ready: Probe = at_once
     stage: int = 1
     cwd: Path | None = None
