@@ -8,7 +8,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
+from log.canonical import NotCanonicalizable
 from log.log import LogUnavailable
+from muniment.client.refusals import Refused, UnexpectedAnswer, Unreachable
 from muniment.settings import InvalidSetting
 from muniment.signing_key import KeyFileError
 from muniment.stack.errors import StackError
@@ -50,6 +52,17 @@ def failure_of(error: Exception) -> Failure | None:
             return Failure(error.code, str(error))
         case StackError():
             return Failure(error.code, error.message)
+        case Refused():
+            more = {"status": error.status, "request_id": error.request_id, **error.members}
+            if error.errors:
+                more["errors"] = [{"pointer": each.pointer, "detail": each.detail} for each in error.errors]
+            return Failure(error.code, error.detail, more=more)
+        case Unreachable():
+            return Failure("unreachable", str(error))
+        case UnexpectedAnswer():
+            return Failure("unexpected_answer", str(error))
+        case NotCanonicalizable():
+            return Failure("invalid_request", str(error), WRONG_USAGE)
         case LogUnavailable():
             return Failure("log_unavailable", "the broker does not answer")
     return None

@@ -4,7 +4,7 @@ import difflib
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -177,6 +177,10 @@ class Settings:
     def state(self, role: str) -> Path:
         """Give the folder of this process's state, which can be rebuilt from the log."""
         return self.data / "state" / self.process_name(role)
+
+    def with_services(self, kafka: str, postgres: str) -> "Settings":
+        """Give the same settings with the addresses of broker and database."""
+        return replace(self, kafka=kafka, postgres=postgres)
 
     def environment(self) -> dict[str, str]:
         """Give the variables that make another process read these settings."""
