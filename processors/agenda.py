@@ -111,6 +111,7 @@ class Agenda:
             key.partition("/")[2]: Endpoint.of(entry) for key, entry in store.scan("endpoint/")
         }
         self.partitions = 0
+        self.reached: dict[int, int] = {}
         self._first: dict[str, str] = {}
         self._touched: list[tuple[str, int]] = []
         self._moved = asyncio.Event()
@@ -119,7 +120,9 @@ class Agenda:
         """Say for each partition how far the store is."""
         self.partitions = partitions
         name = topic.events(context)
-        return {partition: self.store.mark(name, partition) for partition in range(partitions)}
+        found = {partition: self.store.mark(name, partition) for partition in range(partitions)}
+        self.reached = {partition: mark.next for partition, mark in found.items()}
+        return found
 
     async def apply(self, context: str, decided: Sequence[Decided], marks: Mapping[int, Mark]) -> None:
         """Fold decisions into the store."""
@@ -133,6 +136,7 @@ class Agenda:
         # Durable from here: what there is to do, and the marks. A crash before reads the same decisions again.
         self.write(changes, {(topic.events(context), partition): mark for partition, mark in marks.items()})
         self.endpoints = endpoints
+        self.reached |= {partition: mark.next for partition, mark in marks.items()}
         touched, self._touched = self._touched, []
         self.on_change(touched)
 
@@ -146,6 +150,15 @@ class Agenda:
                     self._first[prefix] = key
         self._moved.set()
         self._moved = asyncio.Event()
+
+    async def reaches(self, ends: Mapping[int, int], timeout_s: float) -> bool:
+        """Wait until all below these offsets is folded, but not longer than this; say whether it is."""
+        deadline = time.monotonic() + timeout_s
+        while any(self.reached.get(partition, 0) < end for partition, end in ends.items()):
+            if time.monotonic() >= deadline:
+                return False
+            await self.moved(deadline - time.monotonic())
+        return True
 
     async def moved(self, timeout_s: float) -> None:
         """Wait until something was written, but not longer than this."""

@@ -1,6 +1,7 @@
 """A job is a look behind the fold that is still to be taken: for a late registration or for a replay."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 from log import topic
@@ -71,13 +72,16 @@ def replay(store: Store | MemoryStore, clocks: Clocks, since: str, name: str, as
         positions = {} if since == FROM_THE_START else read_token(since)
     except InvalidToken:
         positions = {}
-    after = {partition: positions.get((CONTEXT, partition), -1) for partition in clocks}
-    parts = tuple(
-        _part(store, partition, lambda found, _at, bound=after[partition]: found <= bound, after[partition], offset + 1)
-        for partition, (offset, _at) in clocks.items()
-        if after[partition] < offset
-    )
-    return Job(name, 0, asked_at, parts)
+    parts = []
+    for partition, (offset, _) in clocks.items():
+        after = positions.get((CONTEXT, partition), -1)
+        if after < offset:
+            parts.append(_part(store, partition, partial(_is_up_to, after), after, offset + 1))
+    return Job(name, 0, asked_at, tuple(parts))
+
+
+def _is_up_to(after: int, offset: int, _at: int) -> bool:
+    return offset <= after
 
 
 def _part(

@@ -1,0 +1,169 @@
+"""The reactor: hears of decisions and acts outside, on webhooks and on time; what came of it goes back onto the log.
+
+Every reactor folds the same agenda, so that any can go on where another stopped. Only one acts: the leader, once its
+agenda holds all that the log held when it became the leader.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from log import status, topic
+from log.following import follow
+from log.kafka_address import KafkaAddress
+from log.log import Log, LogUnavailable
+from log.sealing import Sealing
+from log.store import Store
+from processors.agenda import Agenda
+from processors.expiring import Expiring
+from processors.faust_app import Task, TaskStatus, Worker
+from processors.reactor_commands import ReactorCommands
+from processors.reactor_metrics import LEADING, TASK_FAILURES, TASK_LAST_RUN
+from processors.targets import Targets
+from processors.webhook_catching_up import CatchingUp
+from processors.webhook_dispatching import Dispatching
+from processors.webhook_jobs import CONTEXT
+from processors.webhook_scheduling import Scheduling
+from processors.webhook_sending import Sender
+
+KIND: Final = "reactor"
+EXPIRE_EVERY_S: Final = 1.0
+BACKFILL_EVERY_S: Final = 60.0
+LEADING_ASKED_EVERY_S: Final = 0.1
+WORKER_AGAIN_S: Final = 1.0
+CATCH_UP_WAIT_S: Final = 1.0
+
+journal = logging.getLogger("muniment.reactors")
+
+
+class Reactor:
+    """One reactor; its state lies under ``folder`` and can be folded again from the log."""
+
+    def __init__(
+        self,
+        log: Log,
+        address: KafkaAddress,
+        folder: Path,
+        name: str,
+        *,
+        sealing: Sealing,
+        targets: Targets = "public",
+        backfill: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
+        self._log, self._address, self._folder, self._name = log, address, folder, name
+        self._sealing, self._targets = sealing, targets
+        self._acts = False
+        self._worker: Worker | None = None
+        self._agenda: Agenda | None = None
+        self._commands = ReactorCommands(log)
+        self._tasks = [Task("expire", EXPIRE_EVERY_S, self._expire)]
+        if backfill is not None:
+            self._tasks.append(Task("backfill", BACKFILL_EVERY_S, backfill))
+
+    async def run(self) -> None:
+        """React until cancelled; the log being away is waited out."""
+        store = Store(self._folder / "agenda")
+        try:
+            self._agenda = agenda = Agenda(store)
+            async with Sender(self._targets) as sender:
+                scheduling = Scheduling(agenda, self._commands, lambda: self._acts)
+                dispatching = Dispatching(agenda, self._commands, sender, self._sealing, lambda: self._acts)
+                await together(
+                    follow(self._log, CONTEXT, agenda),
+                    CatchingUp(self._log, agenda).run(),
+                    scheduling.run(),
+                    dispatching.run(),
+                    self._work(),
+                    self._watch_leading(agenda),
+                )
+        finally:
+            store.close()
+
+    def status(self) -> Mapping[str, Any]:
+        """Say whether this reactor leads, whether it acts, how far it is, what waits, and how its tasks went."""
+        agenda = self._agenda
+        return {
+            "leads": self._worker is not None and self._worker.leads(),
+            "acts": self._acts,
+            "positions": {} if agenda is None else {str(each): next_ - 1 for each, next_ in agenda.reached.items()},
+            "endpoints": 0 if agenda is None else len(agenda.endpoints),
+            "pending": 0 if agenda is None else sum(map(agenda.pending, agenda.endpoints)),
+            "tasks": {} if self._worker is None else self._worker.task_report(),
+        }
+
+    async def _expire(self) -> None:
+        if self._acts and self._agenda is not None:
+            await Expiring(self._agenda, self._commands).ask()
+
+    async def _work(self) -> None:
+        """Keep a Faust worker; one that broke is told of and followed by another."""
+        while True:
+            self._worker = Worker(self._address, self._name, self._folder / "faust", self._tasks, _count_run)
+            try:
+                await self._worker.run()
+            except Exception as error:  # noqa: BLE001  # whatever broke a worker, the next one is made anew
+                journal.warning("worker_broke", extra={"error": type(error).__name__})
+            await asyncio.sleep(WORKER_AGAIN_S)
+
+    async def _watch_leading(self, agenda: Agenda) -> None:
+        """Let this reactor act while it leads, and not before its agenda holds what the last leader left."""
+        while True:
+            leads = self._worker is not None and self._worker.leads()
+            if leads and not self._acts:
+                with contextlib.suppress(LogUnavailable):
+                    ends = await self._ends()
+                    self._acts = await agenda.reaches(ends, CATCH_UP_WAIT_S)
+                if self._acts:
+                    journal.info("leads", extra={"reactor": self._name})
+            elif not leads and self._acts:
+                self._acts = False
+                journal.info("leads_no_more", extra={"reactor": self._name})
+            LEADING.set(self._acts)
+            await asyncio.sleep(LEADING_ASKED_EVERY_S)
+
+    async def _ends(self) -> Mapping[int, int]:
+        name = topic.events(CONTEXT)
+        reader = await self._log.reader(name, dict.fromkeys(range(await self._log.partitions(name)), 0))
+        try:
+            return await reader.ends()
+        finally:
+            await reader.close()
+
+
+def _count_run(task: str, run: TaskStatus) -> None:
+    if run.outcome == "done":
+        TASK_LAST_RUN.labels(task).set(run.last_run / 1000)
+    else:
+        TASK_FAILURES.labels(task).inc()
+
+
+async def together(*loops: Awaitable[None]) -> None:
+    """Run loops until one fails or all are cancelled; a failure is raised by itself."""
+    tasks = [asyncio.ensure_future(loop) for loop in loops]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def run(
+    log: Log,
+    address: KafkaAddress,
+    folder: Path,
+    name: str,
+    *,
+    sealing: Sealing,
+    targets: Targets = "public",
+    backfill: Callable[[], Awaitable[object]] | None = None,
+) -> None:
+    """Run a reactor until cancelled and tell all others every second how it stands.
+
+    ``folder`` is this process's state, ``sealing`` opens webhook secrets, ``backfill`` heals the feed each minute.
+    """
+    reactor = Reactor(log, address, folder, name, sealing=sealing, targets=targets, backfill=backfill)
+    await together(reactor.run(), status.keep_publishing(log, name, KIND, reactor.status))
