@@ -26,10 +26,11 @@ from importlib import import_module
 
 from aiohttp import web
 
+from api import openapi
 from api.caller import Caller
 from api.problems import MEDIA_TYPE, ProblemError
 from api.request_bodies import read_body, read_query
-from api.route import Asked, Route
+from api.route import DESCRIPTION, Asked, Route
 from api.wiring import Api
 from log import strict_json
 from log.log import LogUnavailable
@@ -63,7 +64,9 @@ def application(api: Api, table: Sequence[Route] | None = None) -> web.Applicati
     """Make the application that serves a route table; ``api`` is reachable as ``app[API]``."""
     app = web.Application(middlewares=[_unrouted])
     app[API] = api
-    for route in routes() if table is None else table:
+    rows = routes() if table is None else table
+    app[DESCRIPTION] = openapi.document(rows, api.sessions.issuer)
+    for route in rows:
         endpoint = _endpoint(api, route)
         if route.method == "GET":
             app.router.add_get(route.path, endpoint, allow_head=True)
@@ -113,7 +116,8 @@ async def _answer(
     code, limits = "", {}
     try:
         caller = _caller(api, request)
-        limits = api.rate_limits.admit(caller, request.remote, api.roles)
+        if route is None or route.limited:
+            limits = api.rate_limits.admit(caller, request.remote, api.roles)
         asked = Asked(api, request, route, caller, request_id)  # type: ignore[arg-type]  # unrouted ones only raise
         response = await handle(asked)
     except ProblemError as problem:
@@ -127,7 +131,7 @@ async def _answer(
     except asyncio.CancelledError:
         raise
     except Exception:
-        LOG.exception("request_failed request_id=%s route=%s", request_id, route.path if route else "-")
+        LOG.exception("request_failed", extra={"request_id": request_id, "route": route.path if route else "-"})
         code, response = "internal", _problem_response(ProblemError("internal"), request_id)
     if not response.prepared:
         headers = response.headers
@@ -135,7 +139,12 @@ async def _answer(
         headers["X-Content-Type-Options"] = "nosniff"
         headers.setdefault("Cache-Control", "no-store")
         headers.update(limits)
-    _observe(api, request, route, response.status, code, time.perf_counter() - started, request_id)
+    seconds = time.perf_counter() - started
+    method, path = (route.method, route.path) if route is not None else ("-", "-")
+    api.metrics.request(method, path, response.status, code, seconds)
+    if LOG.isEnabledFor(logging.INFO):
+        fields = {"method": method, "route": path, "status": response.status, "ms": round(seconds * 1000, 1)}
+        LOG.info("request", extra={**fields, "code": code, "request_id": request_id})
     return response
 
 
@@ -150,20 +159,3 @@ def _caller(api: Api, request: web.Request) -> Caller | None:
 def _problem_response(problem: ProblemError, request_id: str) -> web.Response:
     body = strict_json.dump(problem.body(request_id))
     return web.Response(body=body, status=problem.kind.status, headers=problem.headers, content_type=MEDIA_TYPE)
-
-
-def _observe(
-    api: Api, request: web.Request, route: Route | None, status: int, code: str, seconds: float, request_id: str
-) -> None:
-    path = route.path if route else "-"
-    api.metrics.request(request.method if route else "-", path, status, code, seconds)
-    if LOG.isEnabledFor(logging.INFO):
-        LOG.info(
-            "request method=%s route=%s status=%d code=%s ms=%.1f request_id=%s",
-            request.method if route else "-",
-            path,
-            status,
-            code or "-",
-            seconds * 1000,
-            request_id,
-        )

@@ -34,13 +34,15 @@ ROLES_OF: Mapping[Who, frozenset[str]] = {
 class Asked:
     """One request, with its shape checked: ``body`` and ``query`` are the route's models, ``caller`` its session."""
 
-    __slots__ = ("_caller", "api", "body", "json", "query", "request", "request_id", "route")
+    __slots__ = ("_caller", "api", "body", "json", "query", "request", "request_id", "route", "statement")
 
     def __init__(self, api: Api, request: web.Request, route: "Route", caller: Caller | None, request_id: str) -> None:
         self.api, self.request, self.route, self.request_id = api, request, route, request_id
         self._caller = caller
         self.body: Any = None
         self.query: Any = None
+        self.statement: Any = None
+        """What the route's ``shape`` made of the body."""
         self.json: JsonValue = None
         """The body as it was parsed."""
 
@@ -77,6 +79,9 @@ class Asked:
             raise ProblemError("forbidden", f"this needs the role {' or '.join(sorted(wanted))}")
 
 
+DESCRIPTION: web.AppKey[Mapping[str, Any]] = web.AppKey("description")
+"""Where an application holds the OpenAPI document of its table."""
+
 Handler = Callable[[Asked], Awaitable[web.StreamResponse]]
 
 
@@ -101,7 +106,10 @@ class Route:
     shape: Callable[[Asked], None] | None = None
     raw_body: bool = False
     media_type: str = "application/json"
+    response_type: str | None = None
     max_body_bytes: int | None = None
+    limited: bool = True
+    """Whether the rate limits count it."""
 
 
 def json_response(

@@ -11,13 +11,11 @@ from log.topic import partition_of
 from projections.mirror import Mirror
 
 if TYPE_CHECKING:
-    from log.sealing import Sealing
-    from log.status import StatusBoard
-
     from api.metrics import Metrics
     from api.rate_limits import RateLimits
     from api.replies import Replies
     from api.session_tokens import Sessions
+    from log.status import StatusBoard
 
 CONTEXT = "facts"
 
@@ -51,7 +49,7 @@ class Api:
     sessions: "Sessions"
     rate_limits: "RateLimits"
     metrics: "Metrics"
-    sealing: "Sealing"
+    sealing_key: bytes = field(repr=False)
     status: "StatusBoard"
     partitions: int
     settings: ApiSettings = field(default_factory=ApiSettings)

@@ -1,70 +1,41 @@
-"""Webhook secrets lie on the log sealed, under a key that only the deployment has (NaCl's SecretBox)."""
+"""Webhook secrets never lie in clear on the log: they are sealed with a key of the deployment (NaCl secretbox)."""
 
 import base64
 import binascii
-import os
-import secrets
-from pathlib import Path
-from typing import Final
 
-from nacl.exceptions import CryptoError
-from nacl.secret import SecretBox
+import nacl.exceptions
+import nacl.secret
 
-KEY_BYTES: Final = SecretBox.KEY_SIZE
+KEY_BYTES = nacl.secret.SecretBox.KEY_SIZE
 
 
-class NotSealedHere(ValueError):
-    """Bytes that this deployment's key didn't seal."""
+class InvalidSealingKey(ValueError):
+    """The text is no sealing key; the message never has it."""
 
 
-class InvalidKey(ValueError):
-    """Text that is no sealing key; the message never repeats it."""
+class CannotUnseal(ValueError):
+    """What is sealed was not sealed with this key, or was changed."""
 
 
-def seal(key: bytes, secret: str) -> bytes:
-    """Seal a secret."""
-    return bytes(SecretBox(key).encrypt(secret.encode()))
-
-
-def unseal(key: bytes, sealed: bytes) -> str:
-    """Give a sealed secret. Raises NotSealedHere."""
-    try:
-        return SecretBox(key).decrypt(sealed).decode()
-    except (CryptoError, ValueError) as error:
-        raise NotSealedHere("this deployment's key did not seal this") from error
-
-
-def read_key(text: str) -> bytes:
-    """Read a key: 32 bytes in base64. Raises InvalidKey."""
+def read_sealing_key(text: str) -> bytes:
+    """Read a key in base64, as its file and its variable hold it: 32 bytes. Raises InvalidSealingKey."""
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidKey("a sealing key is 32 bytes in base64") from None
+        key = b""
     if len(key) != KEY_BYTES:
-        raise InvalidKey("a sealing key is 32 bytes in base64")
+        raise InvalidSealingKey(f"a sealing key is {KEY_BYTES} bytes in base64")
     return key
 
 
-def load_key(path: Path, given: str | None = None) -> bytes:
-    """Give the deployment's key: the one given as text, else the file's, which is made (mode 0600) when it is absent.
+def seal(key: bytes, secret: str) -> bytes:
+    """Seal a secret with a key of 32 bytes; the same secret is sealed differently each time."""
+    return bytes(nacl.secret.SecretBox(key).encrypt(secret.encode()))
 
-    Raises InvalidKey.
-    """
-    if given is not None:
-        return read_key(given)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            # Whole or not at all, and the first of several processes wins.
-            os.link(fresh, path)
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-    return read_key(path.read_text())
+
+def unseal(key: bytes, sealed: bytes) -> str:
+    """Open what was sealed. Raises CannotUnseal."""
+    try:
+        return nacl.secret.SecretBox(key).decrypt(sealed).decode()
+    except (nacl.exceptions.CryptoError, ValueError):
+        raise CannotUnseal("this was not sealed with this key") from None

@@ -1,0 +1,175 @@
+"""The one way of a write: look whether it was ruled on, append it, wait for its decision, answer with that."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from api.intent import Intent, Outcome
+from api.problems import ProblemError, of_refusal
+from api.replies import Pending
+from api.wiring import CONTEXT, Api
+from domain.catalog import NAMES
+from domain.decider import Circumstances, Refusal
+from domain.ruling import IDEMPOTENCY_CONFLICT, REPEATED, request_of, rule
+from log import topic
+from log.fold import Overlay
+from log.following import Decided
+from log.log import AppendUnknown, LogUnavailable
+from log.message import Command
+from log.released import codec
+from projections.issued import issued_key
+from projections.mirror import ruled_key
+
+COMMANDS = topic.commands(CONTEXT)
+EVENTS = topic.events(CONTEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A command that is on the log and not waited for."""
+
+    command_id: str
+    type: str
+
+
+Settled = Outcome | ProblemError
+
+
+async def settle(api: Api, intents: Sequence[Intent]) -> list[Settled]:
+    """Give what became of each intent, in order; commands of one partition are appended together."""
+    found: list[Settled | Pending] = []
+    mine: list[Pending] = []
+    groups: dict[int, list[tuple[Pending, Intent]]] = {}
+    shared: set[int] = set()
+    for index, intent in enumerate(intents):
+        known = await known_outcome(api, intent)
+        if known is not None:
+            found.append(known)
+            continue
+        pending = api.replies.under_way(intent.id)
+        if pending is None:
+            pending = api.replies.expect(intent.id, api.partition(intent.key))
+            mine.append(pending)
+            groups.setdefault(pending.partition, []).append((pending, intent))
+        else:
+            shared.add(index)
+        found.append(pending if pending.command_id == intent.id else ProblemError(IDEMPOTENCY_CONFLICT))
+    if not groups and not shared:
+        return [entry for entry in found if not isinstance(entry, Pending)]
+    deadline = asyncio.get_running_loop().time() + api.settings.decision_timeout_s
+    with api.replies.expecting(mine):
+        for partition, group in groups.items():
+            await _append(api, partition, group, deadline)
+        return [
+            await _outcome(api, entry, intents[index], deadline, shared=index in shared)
+            if isinstance(entry, Pending)
+            else entry
+            for index, entry in enumerate(found)
+        ]
+
+
+async def known_outcome(api: Api, intent: Intent) -> Settled | None:
+    """Give the first outcome of an intent that was ruled on already; nothing for a new one."""
+    ruled = api.mirror.get(ruled_key(intent.id))
+    if ruled is not None and ruled[2] != request_of(intent.id):
+        return ProblemError(IDEMPOTENCY_CONFLICT)
+    if intent.fact_id is not None and api.mirror.get(issued_key(intent.fact_id)) is not None:
+        api.metrics.hits.inc()
+        return Outcome(None, hit=True, fact_id=intent.fact_id)
+    if ruled is None:
+        return None
+    api.metrics.hits.inc()
+    return Outcome(await decision_at(api, ruled[0], ruled[1]), hit=True)
+
+
+async def decision_at(api: Api, partition: int, offset: int) -> Decided:
+    """Read a decision back from the log. Raises LogUnavailable."""
+    message = await api.log.read_at(EVENTS, partition, offset)
+    if message is None:
+        raise LogUnavailable(f"the decision at {partition}/{offset} could not be read")
+    return Decided(CONTEXT, message)
+
+
+async def _append(api: Api, partition: int, group: Sequence[tuple[Pending, Intent]], deadline: float) -> None:
+    records = [(intent.key.encode(), encode(intent)) for _, intent in group]
+    try:
+        acknowledged = await api.log.append(COMMANDS, partition, records)
+        for _, intent in group:
+            api.metrics.appends.labels(NAMES[type(intent.payload)]).inc()
+        async with asyncio.timeout_at(deadline):
+            first = await acknowledged
+    except LogUnavailable as error:
+        for pending, _ in group:
+            api.replies.fail(pending, error)
+        return
+    except (AppendUnknown, TimeoutError):
+        return  # it may lie on the log: its decision is waited for, and else the outcome is unknown
+    if len(group) == 1:
+        group[0][0].offset = first
+
+
+def encode(intent: Intent) -> bytes:
+    """Write an intent as the command that lies on the log."""
+    command = Command(
+        intent.id,
+        NAMES[type(intent.payload)],
+        intent.actor,
+        intent.idempotency_key,
+        intent.request_hash,
+        intent.payload,
+        intent.signature,
+    )
+    return codec(CONTEXT, "command").encode(command)
+
+
+async def _outcome(api: Api, pending: Pending, intent: Intent, deadline: float, *, shared: bool) -> Settled:
+    """Wait for a decision; ``repeated`` leads to the first outcome of its scope, or to the fact that is there."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            decided = await asyncio.shield(pending.decided)
+    except LogUnavailable:
+        return ProblemError("log_unavailable", headers={"Retry-After": "1"})
+    except (TimeoutError, asyncio.CancelledError):
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise
+        return ProblemError("outcome_unknown", members={"command_id": pending.public_id})
+    refusal = decided.decision.refusal
+    if refusal is not None and refusal.code == REPEATED:
+        known = await known_outcome(api, intent)
+        return known if known is not None else ProblemError("outcome_unknown", members={"command_id": intent.id})
+    # Another process may have appended the same command a little earlier: then this decision is of that one.
+    before = pending.offset is not None and pending.offset != decided.decision.cause
+    return Outcome(decided, hit=shared or before)
+
+
+async def send(api: Api, intent: Intent) -> Settled | Sent:
+    """Append a command and don't wait for its decision; one that was ruled on gives its outcome."""
+    known = await known_outcome(api, intent)
+    if known is not None:
+        return known
+    partition = api.partition(intent.key)
+    kind = NAMES[type(intent.payload)]
+    try:
+        acknowledged = await api.log.append(COMMANDS, partition, [(intent.key.encode(), encode(intent))])
+        api.metrics.appends.labels(kind).inc()
+        async with asyncio.timeout(api.settings.decision_timeout_s):
+            offset = await acknowledged
+    except LogUnavailable:
+        return ProblemError("log_unavailable", headers={"Retry-After": "1"})
+    except (AppendUnknown, TimeoutError):
+        return ProblemError("outcome_unknown", members={"command_id": intent.id})
+    return Sent(f"{intent.id}.{CONTEXT}.{partition}.{offset}", kind)
+
+
+def imagine(api: Api, intent: Intent) -> tuple[object, int]:
+    """Rule on an intent as the decider would now, with nothing appended; give the event and the time.
+
+    Raises the refusal as a problem.
+    """
+    now = int(time.time() * 1000)
+    around = Circumstances(intent.actor, now)
+    outcome = rule(Overlay(api.mirror.store), intent.id, intent.payload, around)
+    if isinstance(outcome, Refusal):
+        raise of_refusal(outcome)
+    return outcome[0], now

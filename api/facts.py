@@ -1,0 +1,251 @@
+"""Facts: issued, revoked, set aside and released."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Annotated, Any
+
+from aiohttp import web
+from pydantic import BaseModel, Field
+
+from api.appending import Settled, settle
+from api.fact_requests import (
+    FACT_ID,
+    REASON_MAX,
+    FactRequest,
+    RevocationRequest,
+    Statement,
+    check_issuer,
+    check_signature,
+    fact_statement,
+    intent_of,
+    revocation_statement,
+)
+from api.fact_view import FactView
+from api.freshness import POSITION
+from api.intent import Intent, idempotency_key, request_hash, session_intent
+from api.problems import ProblemError
+from api.results import answer, write
+from api.route import Asked, Route, Who, json_response
+from api.shapes import Query, Shape, WriteQuery, fit
+from domain.did import identity
+from domain.facts.fact import Fact, QuarantineFact, ReleaseFact, fact_key
+from domain.json_value import JsonObject
+from log.token import later, read_token, write_token
+
+BATCH_MAX = 1000
+VERIFY_CHUNK = 64
+VERIFIERS = ThreadPoolExecutor(2, thread_name_prefix="verify")
+"""libsodium lets go of the interpreter while it verifies, so a batch uses a second core."""
+UNKNOWN_FACT_WAIT_S = 0.5
+FACT_ID_FORM = re.compile(FACT_ID)
+
+
+class BatchRequest(Shape):
+    """Up to 1,000 facts, each as ``POST /facts`` takes it and with its own outcome."""
+
+    facts: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=BATCH_MAX)]
+
+
+class BatchItem(BaseModel):
+    """What became of one fact of a batch."""
+
+    status: int
+    fact: FactView | None = None
+    problem: dict[str, Any] | None = None
+
+
+class BatchAnswer(BaseModel):
+    """What became of each fact, in the order in which they were sent."""
+
+    items: list[BatchItem]
+
+
+class ReasonRequest(Shape):
+    """Why a fact is set aside."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=REASON_MAX)]
+
+
+def _statement(asked: Asked) -> None:
+    asked.statement = fact_statement(asked.body, asked.api.settings.subject_types)
+
+
+async def issue(asked: Asked) -> web.StreamResponse:
+    """Issue a fact."""
+    statement: Statement = asked.statement
+    check_issuer(statement, asked.caller.identity)
+    check_signature(statement)
+    return await write(asked, intent_of(statement, idempotency_key(asked.request)))
+
+
+async def issue_batch(asked: Asked) -> web.StreamResponse:
+    """Issue many facts, each with its own outcome; the order of the answer is that of the request."""
+    api, session = asked.api, asked.caller.identity
+    given_key = idempotency_key(asked.request)
+    sent: list[dict[str, Any]] = asked.body.facts
+    loop = asyncio.get_running_loop()
+    chunks = [range(start, min(start + VERIFY_CHUNK, len(sent))) for start in range(0, len(sent), VERIFY_CHUNK)]
+    types = api.settings.subject_types
+
+    def check(chunk: range) -> list[Intent | ProblemError]:
+        return [_checked(sent[index], index, session, given_key, types) for index in chunk]
+
+    checked = await asyncio.gather(*(loop.run_in_executor(VERIFIERS, check, chunk) for chunk in chunks))
+    found = [entry for chunk in checked for entry in chunk]
+    settled = iter(await settle(api, [entry for entry in found if isinstance(entry, Intent)]))
+    outcomes: list[Settled] = [next(settled) if isinstance(entry, Intent) else entry for entry in found]
+    return _batch_answer(asked, outcomes)
+
+
+def _checked(
+    sent: dict[str, Any], index: int, session: str, given_key: str | None, types: tuple[str, ...]
+) -> Intent | ProblemError:
+    try:
+        statement = fact_statement(fit(FactRequest, sent), types)
+        check_issuer(statement, session)
+        check_signature(statement)
+    except ProblemError as problem:
+        return problem
+    # Each item has a scope of its own under the batch's key; no header can hold the separator.
+    return intent_of(statement, None if given_key is None else f"{given_key}\x00{index}")
+
+
+def _batch_answer(asked: Asked, outcomes: Sequence[Settled]) -> web.Response:
+    items: list[JsonObject] = []
+    positions = []
+    hits = True
+    for outcome in outcomes:
+        try:
+            status, fact, headers = answer(asked.api, outcome)
+            items.append({"status": status, "fact": fact})
+        except ProblemError as problem:
+            headers = dict(problem.headers)
+            asked.api.metrics.refusals.labels(problem.code).inc()
+            items.append({"status": problem.kind.status, "problem": problem.body(None)})
+        hits = hits and "Idempotency-Hit" in headers
+        if POSITION in headers:
+            positions.append(read_token(headers[POSITION]))
+    answered = {POSITION: write_token(later(positions))} if positions else {}
+    if hits:
+        answered["Idempotency-Hit"] = "true"
+    return json_response({"items": items}, 200, answered)
+
+
+def _fact_id(asked: Asked) -> str:
+    fact_id = asked.path("id")
+    if FACT_ID_FORM.fullmatch(fact_id) is None:
+        raise ProblemError("not_found", "there is no fact of this id")
+    return fact_id
+
+
+def _revocation(asked: Asked) -> None:
+    asked.statement = revocation_statement(_fact_id(asked), asked.body)
+
+
+async def revoke(asked: Asked) -> web.StreamResponse:
+    """Revoke a fact: only its issuer may."""
+    statement: Statement = asked.statement
+    check_issuer(statement, asked.caller.identity)
+    check_signature(statement)
+    intent = intent_of(statement, idempotency_key(asked.request))
+    known = await _known(asked, _fact_id(asked))
+    if known is not None and identity(known.issuer_did) != intent.actor:
+        # Another issuer's facts are decided elsewhere: its partition rules on this, not the caller's.
+        intent = replace(intent, key=identity(known.issuer_did))
+    return await write(asked, intent)
+
+
+async def _known(asked: Asked, fact_id: str) -> Fact | None:
+    """Find a fact in the mirror; one that it doesn't have yet is waited for briefly."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + UNKNOWN_FACT_WAIT_S
+    while (entry := asked.api.mirror.get(fact_key(fact_id))) is None and loop.time() < deadline:
+        await asked.api.mirror.moved(deadline - loop.time())
+    return None if entry is None else Fact(*entry)
+
+
+async def _admin_change(asked: Asked, payload: QuarantineFact | ReleaseFact) -> web.StreamResponse:
+    known = await _known(asked, payload.fact_id)
+    if known is None:
+        raise ProblemError("not_found", "there is no fact of this id")
+    asked_hash = request_hash(f"POST {asked.route.path}", {"id": payload.fact_id}, asked.json)
+    given_key = idempotency_key(asked.request)
+    return await write(asked, session_intent(asked.caller, asked_hash, given_key, identity(known.issuer_did), payload))
+
+
+async def quarantine(asked: Asked) -> web.StreamResponse:
+    """Set a fact aside."""
+    authority = asked.api.authority(asked.caller.identity)
+    return await _admin_change(asked, QuarantineFact(_fact_id(asked), asked.body.reason, authority))
+
+
+async def release(asked: Asked) -> web.StreamResponse:
+    """Let a quarantined fact count again."""
+    return await _admin_change(asked, ReleaseFact(_fact_id(asked), asked.api.authority(asked.caller.identity)))
+
+
+WRITES = ("idempotency_conflict", "log_unavailable", "outcome_unknown")
+SIGNED = ("unsupported_algorithm", "unauthenticated", "forbidden", "invalid_signature", "signer_not_authorized")
+
+ROUTES = [
+    Route(
+        "POST",
+        "/facts",
+        issue,
+        "Issue a fact",
+        Who.SESSION,
+        FactRequest,
+        WriteQuery,
+        {201: FactView, 200: FactView},
+        (*WRITES, *SIGNED, "already_active"),
+        _statement,
+    ),
+    Route(
+        "POST",
+        "/facts/batch",
+        issue_batch,
+        "Issue up to 1,000 facts, each with its own outcome",
+        Who.SESSION,
+        BatchRequest,
+        Query,
+        {200: BatchAnswer},
+        ("unauthenticated", "log_unavailable"),
+    ),
+    Route(
+        "POST",
+        "/facts/{id}/revoke",
+        revoke,
+        "Revoke a fact; only its issuer may",
+        Who.SESSION,
+        RevocationRequest,
+        WriteQuery,
+        {200: FactView},
+        (*WRITES, *SIGNED, "not_found", "not_the_issuer", "not_active"),
+        _revocation,
+    ),
+    Route(
+        "POST",
+        "/facts/{id}/quarantine",
+        quarantine,
+        "Set a fact aside",
+        Who.ADMIN,
+        ReasonRequest,
+        WriteQuery,
+        {200: FactView},
+        (*WRITES, "not_found", "not_active"),
+    ),
+    Route(
+        "POST",
+        "/facts/{id}/release",
+        release,
+        "Let a quarantined fact count again",
+        Who.ADMIN,
+        None,
+        WriteQuery,
+        {200: FactView},
+        (*WRITES, "not_found", "not_quarantined"),
+    ),
+]

@@ -1,0 +1,90 @@
+"""For those who run it: health, metrics, and the description of every route."""
+
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from api.metrics import MEDIA_TYPE
+from api.openapi import Document
+from api.route import DESCRIPTION, Asked, Route, json_response
+from api.wiring import Api
+from domain.json_value import JsonObject
+from log.status import ProcessStatus
+
+LOG_SILENT_MAX_S = 5.0
+OPERATORS = frozenset({"admin", "operator"})
+HEALTHY, DEGRADED, UNAVAILABLE = "ok", "degraded", "unavailable"
+
+
+class HealthView(BaseModel):
+    """Whether this process can serve; an operator is told more."""
+
+    status: str
+    log: str
+    processes: dict[str, Any] | None = None
+    position: dict[str, int] | None = None
+
+
+def overall(api: Api) -> tuple[str, str]:
+    """Say how this process stands and how the log does.
+
+    ``unavailable`` where the log does not answer, ``degraded`` where nobody was heard to decide commands lately.
+    """
+    silent = api.status.log_silent_s
+    if silent is None or silent > LOG_SILENT_MAX_S:
+        return UNAVAILABLE, UNAVAILABLE
+    deciding = any(not entry.stale for entry in api.status.standings("decider"))
+    return (HEALTHY if deciding else DEGRADED), HEALTHY
+
+
+async def health(asked: Asked) -> web.StreamResponse:
+    """Say whether this process can serve."""
+    api = asked.api
+    status, log = overall(api)
+    body: JsonObject = {"status": status, "log": log}
+    if not asked.roles.isdisjoint(OPERATORS):
+        body |= detail(api)
+    return json_response(body, 503 if status == UNAVAILABLE else 200)
+
+
+def detail(api: Api) -> JsonObject:
+    """Tell an operator of the processes by their names, of the positions, and where the broker is."""
+    return {
+        **api.health,
+        "processes": {entry.name: _process(entry) for entry in api.status.standings()},
+        "position": {f"{context}/{part}": offset for (context, part), offset in sorted(api.mirror.reached.items())},
+    }
+
+
+def _process(entry: ProcessStatus) -> JsonObject:
+    status = UNAVAILABLE if entry.stale else HEALTHY
+    return {"kind": entry.kind, "status": status, "age_s": round(entry.age_s, 1), "detail": dict(entry.detail)}
+
+
+async def metrics(asked: Asked) -> web.StreamResponse:
+    """Give the metrics of this process in Prometheus's text format."""
+    api = asked.api
+    api.metrics.waiting.set(len(api.replies))
+    for (context, partition), offset in api.mirror.reached.items():
+        api.metrics.position.labels(context, str(partition)).set(offset)
+    return web.Response(body=api.metrics.written(), headers={"Content-Type": MEDIA_TYPE})
+
+
+async def description(asked: Asked) -> web.StreamResponse:
+    """Give the description of every route."""
+    return json_response(asked.request.app[DESCRIPTION])
+
+
+ROUTES = [
+    Route(
+        "GET",
+        "/health",
+        health,
+        "Whether this process can serve",
+        responses={200: HealthView, 503: HealthView},
+        limited=False,
+    ),
+    Route("GET", "/metrics", metrics, "Metrics for Prometheus", response_type="text/plain", limited=False),
+    Route("GET", "/openapi.json", description, "Every route, as OpenAPI 3.1", responses={200: Document}),
+]

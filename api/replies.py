@@ -1,0 +1,77 @@
+"""Replies come from the log: a write waits here until its decision passes the mirror."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from domain.ruling import scope_key
+from log.following import Decided
+
+
+class Pending:
+    """One command that is under way; all who ask for the same one wait for the same decision."""
+
+    __slots__ = ("command_id", "decided", "offset", "partition")
+
+    def __init__(self, command_id: str, partition: int) -> None:
+        self.command_id, self.partition = command_id, partition
+        self.offset: int | None = None
+        """Where the command lies, once its append was acknowledged."""
+        self.decided: asyncio.Future[Decided] = asyncio.get_running_loop().create_future()
+
+    @property
+    def public_id(self) -> str:
+        """Give the id by which ``GET /commands`` finds this command: with its place once that is known."""
+        return self.command_id if self.offset is None else f"{self.command_id}.facts.{self.partition}.{self.offset}"
+
+
+class Replies:
+    """The commands of this process whose decisions have not come yet, by scope."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Pending] = {}
+        self._by_scope: dict[str, Pending] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def under_way(self, command_id: str) -> Pending | None:
+        """Find what is under way in the same scope, the same request or another."""
+        return self._by_scope.get(scope_key(command_id))
+
+    def expect(self, command_id: str, partition: int) -> Pending:
+        """Wait for a decision from now on; to be called before the command is appended."""
+        pending = Pending(command_id, partition)
+        self._by_id[command_id] = self._by_scope[scope_key(command_id)] = pending
+        return pending
+
+    def forget(self, pending: Pending) -> None:
+        """Wait no longer."""
+        if self._by_id.get(pending.command_id) is pending:
+            del self._by_id[pending.command_id]
+            del self._by_scope[scope_key(pending.command_id)]
+        if not pending.decided.done():
+            pending.decided.cancel()
+
+    def fail(self, pending: Pending, error: Exception) -> None:
+        """Tell all who wait that the command was not appended."""
+        if not pending.decided.done():
+            pending.decided.set_exception(error)
+            pending.decided.exception()  # seen here, so that nobody waiting is no warning
+        self.forget(pending)
+
+    def on_decided(self, decided: Decided) -> None:
+        """Hand a decision to whoever waits for it; the mirror holds it by now."""
+        pending = self._by_id.get(decided.decision.command_id)
+        if pending is not None and not pending.decided.done():
+            pending.decided.set_result(decided)
+            self.forget(pending)
+
+    @contextmanager
+    def expecting(self, pending: list[Pending]) -> Iterator[None]:
+        """Forget what is still under way when its request ends."""
+        try:
+            yield
+        finally:
+            for entry in pending:
+                self.forget(entry)
