@@ -103,6 +103,13 @@ def _java(*arguments: str) -> list[str]:
     return [str(JAVA), *options, "-cp", str(jars.jar_directory() / "*"), *arguments]
 
 
+def cluster_id() -> str:
+    """Returns a new cluster id: 16 random bytes in URL-safe base64, as Kafka writes them, never led by a dash."""
+    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass  # Kafka's own tool would take it for an option
+    return text
+
+
 async def form(directory: DataDirectory) -> None:
     """Forms the broker's data where the directory has none."""
     (directory.path / LOGGING_FILE).parent.mkdir(mode=0o700, exist_ok=True)
@@ -113,7 +120,7 @@ async def form(directory: DataDirectory) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
     directory.draft(SERVICE).mkdir(mode=0o700)
     (directory.path / PROPERTIES_FILE).write_bytes(_text(properties(1, 2, directory.draft(SERVICE).name)))
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    cluster = cluster_id()
     command = _java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", PROPERTIES_FILE)
     await run_once(
         Process("broker", command, cwd=directory.path, fault=StackFault.BROKER_FAILED), timeout_s=format_timeout_s

@@ -160,6 +160,7 @@ class _Kept:
         while self._child is not None:
             started = time.monotonic()
             await self._child.wait()
+            self._end_group()
             if time.monotonic() - started >= backoff_resets_after_s:
                 backoff_s = first_backoff_s
             note(f"{self.process.name} ended with status {self._returncode()}, restarting")
@@ -196,6 +197,13 @@ class _Kept:
         except TimeoutError:
             self.signal(signal.SIGKILL)
             await self._child.wait()
+        self._end_group()
+
+    def _end_group(self) -> None:
+        """Ends what a process that is gone had started and left."""
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._child.pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.stack import jars, versions
+from muniment.stack import broker, jars, versions
 
 
 def test_the_pinned_list_holds_the_pinned_broker_and_client() -> None:
@@ -38,6 +38,12 @@ def test_a_jar_that_is_cut_short_or_damaged_counts_as_missing(tmp_path: Path, mo
     (jars.jar_directory() / "one-1.jar").write_bytes(b"first ja")
     (jars.jar_directory() / "three-1.jar").write_bytes(b"third_jar")
     assert [jar.artifact for jar in jars.missing_jars()] == ["one", "three"]
+
+
+def test_a_cluster_id_is_never_taken_for_an_option() -> None:
+    ids = {broker.cluster_id() for _ in range(2_000)}
+    assert len(ids) == 2_000
+    assert all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{21}", each) for each in ids)
 
 
 def test_a_fetch_without_a_network_says_so_and_leaves_no_jar(tmp_path: Path) -> None:

@@ -111,6 +111,20 @@ async def test_a_process_that_ignores_the_signal_is_killed_after_its_time(tmp_pa
     assert not is_alive(pid)
 
 
+async def test_what_a_process_started_ends_with_it(tmp_path: Path) -> None:
+    parent = "import subprocess, sys, time; print(subprocess.Popen(sys.argv[1:]).pid, flush=True); time.sleep(600)"
+    supervisor = Supervisor(tmp_path)
+    await supervisor.launch(Process("parent", [sys.executable, "-c", parent, *SLEEPER]))
+    log = tmp_path / "parent.log"
+    await until(log.read_text)
+    os.kill(supervisor.pids["parent"], signal.SIGKILL)
+    await until(lambda: len(log.read_text().split()) == 2)
+    first, second = (int(pid) for pid in log.read_text().split())
+    await until(lambda: not is_alive(first))
+    await supervisor.stop()
+    await until(lambda: not is_alive(second))
+
+
 async def test_a_stop_during_a_restart_leaves_nothing(tmp_path: Path) -> None:
     for delay in (0.0, 0.19, 0.2, 0.21, 0.25):
         supervisor = Supervisor(tmp_path)
