@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from log.dids import InvalidDid, parse_did
+from domain.did import identity
 from projections.facts import CONTENT, ISSUER, STATUS_AFTER
 from projections.generations import Generation
+from projections.issued import Issued, Standing
 from projections.postgres import Row, Transaction
 
 FOREVER = 1 << 62
@@ -18,6 +19,15 @@ FOREVER = 1 << 62
 OF_STATUS = ("status", "changed_pos", "change", "reason")
 COLUMNS = (*CONTENT, *OF_STATUS)
 FILTER_COLUMNS = {"kind": "f.kind", "origin": "f.origin", "type": "f.type", "ref": "f.ref"}
+ISSUED = (*CONTENT[1:14], "at", "part", "pos")
+EVENT_OF = {
+    "issued": ("FactIssued", ""),
+    "revoked": ("FactRevoked", "its issuer revoked it"),
+    "expired": ("FactExpired", "its expires_at passed"),
+    "quarantined": ("FactQuarantined", ""),
+    "released": ("FactReleased", ""),
+}
+"""By change, the event that it is, and its reason where none was given."""
 CHANGE_COLUMNS = ("change", "status", "pos", "at", "actor", "reason", "alg", "key_id", "signature")
 NEWEST = "ORDER BY at DESC, part DESC, pos DESC LIMIT %(limit)s"
 
@@ -51,6 +61,17 @@ class StoredFact:
     changed_pos: int
     change: str | None
     reason: str | None
+
+    def issued(self) -> Issued:
+        """Give it as it was issued."""
+        return Issued(*(getattr(self, name) for name in ISSUED))
+
+    def standing(self, context: str) -> Standing | None:
+        """Give what stands against it; nothing while it is active."""
+        if self.status == "active" or self.change is None:
+            return None
+        event, unsaid = EVENT_OF[self.change]
+        return Standing(event, self.reason or unsaid, context, self.part, self.changed_pos)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +109,7 @@ class Filters:
                 bound[name] = value
         if self.issuer is not None:
             written.append(f" AND {ISSUER.replace('issuer_did', 'f.issuer_did').replace('%', '%%')} = %(issuer)s")
-            bound["issuer"] = compared(self.issuer)
+            bound["issuer"] = identity(self.issuer)
         return "".join(written)
 
 
@@ -103,14 +124,6 @@ class Cut:
         """Give it as parameters."""
         times = list(self.times) or [FOREVER] * len(self.offsets)
         return {"offsets": list(self.offsets), "times": times, "earliest": min(times), "latest": max(times)}
-
-
-def compared(did: str) -> str:
-    """Give a DID as it is compared: a did:pkh without case."""
-    try:
-        return parse_did(did).identity
-    except InvalidDid:
-        return did
 
 
 def columns(*, status: bool = True) -> str:

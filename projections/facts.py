@@ -121,7 +121,7 @@ class FactsProjection:
 
     name = "facts"
     context = "facts"
-    events = (FactIssued, FactRevoked, FactExpired, FactQuarantined, FactReleased)
+    events: tuple[type, ...] = (FactIssued, FactRevoked, FactExpired, FactQuarantined, FactReleased)
     tables: Sequence[Table] = (
         Table("facts", (*CONTENT, *STATUS), ("fact_id",)),
         Table("fact_changes", CHANGE, ("fact_id", "pos")),

@@ -17,6 +17,17 @@ MAKING_LOCK = 7_105_646_101
 """Held while tables are made, so that two processes that start together make them once."""
 
 
+REGISTER = """
+CREATE SCHEMA IF NOT EXISTS muniment;
+CREATE TABLE muniment.generations (
+  projection text NOT NULL, number integer NOT NULL, live boolean NOT NULL, PRIMARY KEY (projection, number));
+CREATE UNIQUE INDEX one_live ON muniment.generations (projection) WHERE live;
+CREATE TABLE muniment.positions (
+  projection text NOT NULL, number integer NOT NULL, partition integer NOT NULL, next bigint NOT NULL,
+  chain bytea NOT NULL, last bigint NOT NULL, PRIMARY KEY (projection, number, partition)) WITH (fillfactor = 50);
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table as it is compared: its columns, and the key that orders it."""
@@ -80,16 +91,9 @@ def schema_of(projection: str, number: int) -> str:
 async def prepare(transaction: Transaction, projections: Sequence[Projection]) -> None:
     """Make the register of generations, and a first live generation where a projection has none."""
     await transaction.rows(f"SELECT pg_advisory_xact_lock({MAKING_LOCK})")
-    await transaction.run(
-        "CREATE SCHEMA IF NOT EXISTS muniment;"
-        "CREATE TABLE IF NOT EXISTS muniment.generations ("
-        " projection text NOT NULL, number integer NOT NULL, live boolean NOT NULL, PRIMARY KEY (projection, number));"
-        "CREATE UNIQUE INDEX IF NOT EXISTS one_live ON muniment.generations (projection) WHERE live;"
-        "CREATE TABLE IF NOT EXISTS muniment.positions ("
-        " projection text NOT NULL, number integer NOT NULL, partition integer NOT NULL, next bigint NOT NULL,"
-        " chain bytea NOT NULL, last bigint NOT NULL, PRIMARY KEY (projection, number, partition))"
-        " WITH (fillfactor = 50)"
-    )
+    ((register,),) = await transaction.rows("SELECT to_regclass('muniment.positions')")
+    if register is None:
+        await transaction.run(REGISTER)
     there = {name for (name,) in await transaction.rows("SELECT projection FROM muniment.generations WHERE live")}
     for projection in projections:
         if projection.name not in there:
@@ -150,10 +154,17 @@ async def lock(transaction: Transaction, name: str, number: int | None) -> Gener
     if not rows:
         return None
     held = int(rows[0][0])
-    marks = await transaction.rows(
-        "SELECT partition, next, chain, last FROM muniment.positions WHERE projection = %s AND number = %s", name, held
+    return Generation(name, held, await marks(transaction, name, held))
+
+
+async def marks(transaction: Transaction, name: str, number: int) -> dict[int, Mark]:
+    """Give the marks of a generation."""
+    rows = await transaction.rows(
+        "SELECT partition, next, chain, last FROM muniment.positions WHERE projection = %s AND number = %s",
+        name,
+        number,
     )
-    return Generation(name, held, {p: Mark(following, bytes(chain), last) for p, following, chain, last in marks})
+    return {partition: Mark(following, bytes(chain), last) for partition, following, chain, last in rows}
 
 
 async def save(transaction: Transaction, generation: Generation, marks: Mapping[int, Mark]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from log.chain import Mark
+from log.chain import Mark, chain_value
 from log.following import Decided, follow
 from log.log import Log
 from projections import generations
@@ -89,7 +89,7 @@ class Projector:
             for held, batch in writing:
                 self._step(f"write {held.projection}")
                 await batch.write(transaction)
-                moved = {p: self._bounded(p, mark) for p, mark in marks.items() if mark.next > held.marks[p].next}
+                moved = self._moved(held, decided, marks)
                 self._step(f"mark {held.projection}")
                 await generations.save(transaction, held, moved)
                 self.reached[held.projection] = held.lasts() | {p: mark.last for p, mark in moved.items()}
@@ -118,10 +118,16 @@ class Projector:
                 for batch in batches:
                     await batch.drain(transaction)
 
-    def _bounded(self, partition: int, mark: Mark) -> Mark:
-        """Give a mark, or the one to stop at where that comes first."""
-        stop = None if self._stop_at is None else self._stop_at[partition]
-        return mark if stop is None or mark.next <= stop.next else stop
+    def _moved(self, held: Generation, decided: Sequence[Decided], marks: Mapping[int, Mark]) -> dict[int, Mark]:
+        """Give the marks behind what was taken, which is less than was read where this stops before."""
+        moved = {p: mark for p, mark in marks.items() if mark.next > held.marks[p].next}
+        for partition, stop in (self._stop_at or {}).items():
+            if partition in moved and moved[partition].next > stop.next:
+                there = held.marks[partition]
+                taken = [d for d in decided if d.partition == partition and there.next <= d.offset < stop.next]
+                last = (chain_value(taken[-1].message.value), taken[-1].offset) if taken else (there.chain, there.last)
+                moved[partition] = Mark(max(stop.next, there.next), *last)
+        return moved
 
     async def run(self, log: Log, context: str) -> None:
         """Project until cancelled; Postgres or the log being away, or without room, is waited out."""

@@ -68,7 +68,7 @@ class SignersProjection:
 
     name = "signers"
     context = "facts"
-    events = (SignerAdded, SignerRolesSet, SignerRevoked)
+    events: tuple[type, ...] = (SignerAdded, SignerRolesSet, SignerRevoked)
     tables: Sequence[Table] = (Table("signers", COLUMNS, ("did", "pos")),)
 
     def definition(self, schema: str) -> str:

@@ -181,7 +181,7 @@ class WebhooksProjection:
 
     name = "webhooks"
     context = "facts"
-    events = (
+    events: tuple[type, ...] = (
         WebhookRegistered,
         WebhookSecretRotated,
         WebhookDeleted,
