@@ -13,16 +13,13 @@ from pathlib import Path
 from typing import IO, Final
 
 from log.store import Store, StoreInUse
+from projections.rebuilding import RebuildRunning
 
 FIRST: Final = 1
 LIVE: Final = "live"
 SERVED: Final = "served"
 BUILDING: Final = "building"
 SERVING: Final = "serving"
-
-
-class RebuildRunning(RuntimeError):
-    """Another process builds the next generation of this store."""
 
 
 class Generations:

@@ -1,8 +1,7 @@
 """The next generation of the key-value store: folded from the log beside the live one, compared with it, made live."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,39 +12,31 @@ from log.chain import Mark
 from log.log import Log
 from log.store import MemoryStore, Store
 from log.topic import FACTS_INGEST
-from projections.feed import DEFAULT_ORIGIN
+from projections.feed import DEFAULT_ORIGIN, FeedWriter
 from projections.feed_dump import dump_fold
 from projections.feed_generations import Generations
 from projections.feed_queue import Held, QueueFold, follow_queue
 from projections.feed_store import fold_to
-from projections.mirror import Marks
+from projections.mirror import Marks, Writer
+from projections.rebuilding import Difference, Rebuilt
 
 SERVED_TIMEOUT_S: Final = 60.0
 SERVED_POLL_S: Final = 0.1
 READ_ATTEMPTS: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A key whose entry isn't what the log says."""
-
-    key: str
-    live: Entry | None
-    rebuilt: Entry | None
+KEYS: Final = "keys"
+MARKS: Final = "marks"
 
 
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
-    """What a rebuild did: decisions folded, keys compared, how many differed and the first that did.
+class NotServed(RuntimeError):
+    """The next generation is live, and the process that serves did not change over to it in time."""
 
-    ``served`` says whether the running process reads the new generation; without one the next to start does.
-    """
 
-    decisions: int
-    keys: int
-    differences: int
-    first: Difference | None
-    served: bool
+def difference(key: str, live: Entry | None, rebuilt: Entry | None, table: str = KEYS) -> Difference:
+    """Name a key whose entry isn't what the log says."""
+    shown = [None if entry is None else {"entry": list(entry)} for entry in (live, rebuilt)]
+    return Difference(table, (key,), *shown)
 
 
 def differences(live: Iterator[tuple[str, Entry]], rebuilt: Iterator[tuple[str, Entry]]) -> Iterator[Difference | None]:
@@ -54,13 +45,13 @@ def differences(live: Iterator[tuple[str, Entry]], rebuilt: Iterator[tuple[str, 
     while left is not None or right is not None:
         if right is None or (left is not None and left[0] < right[0]):
             assert left is not None  # noqa: S101  # one of both is there
-            yield Difference(left[0], left[1], None)
+            yield difference(left[0], left[1], None)
             left = next(live, None)
         elif left is None or right[0] < left[0]:
-            yield Difference(right[0], None, right[1])
+            yield difference(right[0], None, right[1])
             right = next(rebuilt, None)
         else:
-            yield None if left[1] == right[1] else Difference(left[0], left[1], right[1])
+            yield None if left[1] == right[1] else difference(left[0], left[1], right[1])
             left, right = next(live, None), next(rebuilt, None)
 
 
@@ -69,13 +60,14 @@ async def rebuild_playlists(
     folder: Path,
     *,
     origin: str = DEFAULT_ORIGIN,
+    writers: Sequence[Writer] = (),
     progress: Callable[[int], None] = lambda _decisions: None,
     served_timeout_s: float = SERVED_TIMEOUT_S,
 ) -> Rebuilt:
     """Build the next generation from the log, compare it with the live one key by key at the same marks, make it live.
 
-    ``folder`` is that of an api process's generations; the process goes on reading and writing meanwhile. Raises
-    RebuildRunning and LogUnavailable; the live generation stays as it is then.
+    ``folder`` is that of an api process's generations, ``writers`` those that it adds; it goes on reading and writing
+    meanwhile. Raises RebuildRunning and LogUnavailable, and the live generation stays as it is then; and NotServed.
     """
     generations = Generations(folder)
     with generations.building() as number:
@@ -85,9 +77,9 @@ async def rebuild_playlists(
             marks, queue = await _target(log, live)
             store = Store(generations.path(number))
             try:
-                decisions = await fold_to(log, store, marks, origin, progress)
+                await fold_to(log, store, marks, [FeedWriter(origin), *writers], progress)
                 await follow_queue(log, QueueFold(Held(store), origin), until=queue)
-                keys, differing, first = _compare(live, store, marks)
+                rows, first = _compare(live, store, marks)
             finally:
                 store.close()
         finally:
@@ -95,8 +87,9 @@ async def rebuild_playlists(
                 live.close()
         # Durable from here: the pointer names the new generation; a crash before leaves the live one as it was.
         generations.make_live(number)
-        served = running and await _served(generations, number, served_timeout_s)
-    return Rebuilt(decisions, keys, differing, first, served)
+        if running:
+            await _served(generations, number, served_timeout_s)
+    return Rebuilt("playlists", number, rows, first)
 
 
 async def _live(generations: Generations) -> Store | None:
@@ -131,30 +124,27 @@ async def _ends(log: Log, name: str, partitions: int) -> dict[int, int]:
         await reader.close()
 
 
-def _compare(live: Store | MemoryStore | None, rebuilt: Store, marks: Marks) -> tuple[int, int, Difference | None]:
-    """Count the keys and the differences, and give the first."""
+def _compare(live: Store | MemoryStore | None, rebuilt: Store, marks: Marks) -> tuple[int, Difference | None]:
+    """Count the keys compared, and give the first difference."""
     if live is None:
-        return 0, 0, None
-    found = [
-        Difference(f"mark/{context}/{partition}", (mark.chain.hex(),), (at.chain.hex(),))
-        for (context, partition), mark in marks.items()
-        if (at := rebuilt.mark(topic.events(context), partition)) != mark
-    ]
-    keys, differing, first = 0, len(found), found[0] if found else None
-    for difference in differences(dump_fold(live), dump_fold(rebuilt)):
+        return 0, None
+    first = None
+    for (context, partition), mark in marks.items():
+        found = rebuilt.mark(topic.events(context), partition)
+        if found != mark and first is None:
+            first = difference(f"{context}/{partition}", (mark.chain.hex(),), (found.chain.hex(),), MARKS)
+    keys = 0
+    for each in differences(dump_fold(live), dump_fold(rebuilt)):
         keys += 1
-        if difference is not None:
-            differing += 1
-            first = first or difference
-    return keys, differing, first
+        first = first or each
+    return keys, first
 
 
-async def _served(generations: Generations, number: int, timeout_s: float) -> bool:
-    """Wait until the running process reads a generation; say whether it does."""
+async def _served(generations: Generations, number: int, timeout_s: float) -> None:
+    """Wait until the running process reads a generation; raises NotServed."""
     try:
         async with asyncio.timeout(timeout_s):
             while generations.served != number:  # noqa: ASYNC110  # another process is waited for
                 await asyncio.sleep(SERVED_POLL_S)
     except TimeoutError:
-        return False
-    return True
+        raise NotServed(f"generation {number} is live; the running process has not changed over yet") from None

@@ -16,7 +16,7 @@ from projections.feed import DEFAULT_ORIGIN, FeedWriter
 from projections.feed_generations import Generations
 from projections.feed_queue import Held, QueueFold, follow_queue
 from projections.feed_view import FeedView
-from projections.mirror import Marks, Mirror
+from projections.mirror import Marks, Mirror, Writer
 
 LOG = logging.getLogger("muniment.feed")
 WATCH_S: Final = 0.25
@@ -25,7 +25,7 @@ WATCH_S: Final = 0.25
 class FeedStore:
     """Opens the live generation in ``folder`` and follows the log into it; ``run`` keeps it until cancelled.
 
-    ``mirror`` answers for the deciders' fold, ``view`` for the feed. Raises StoreInUse.
+    ``mirror`` answers for the deciders' fold and what ``writers`` add to it, ``view`` for the feed. Raises StoreInUse.
     """
 
     def __init__(
@@ -34,14 +34,16 @@ class FeedStore:
         folder: Path,
         *,
         origin: str = DEFAULT_ORIGIN,
+        writers: Sequence[Writer] = (),
         on_decided: Callable[[Decided], None] = lambda _decided: None,
     ) -> None:
         self._log, self._origin = log, origin
+        self._writers: list[Writer] = [FeedWriter(origin), *writers]
         self.generations = Generations(folder)
         self._held = self.generations.hold()
         self.generation, store = self.generations.open()
         self.generations.now_served(self.generation)
-        self.mirror = Mirror(store, [FeedWriter(origin)], on_decided)
+        self.mirror = Mirror(store, self._writers, on_decided)
         self.queue = QueueFold(self.mirror, origin)
         self.view = FeedView(self.mirror)
 
@@ -82,7 +84,7 @@ class FeedStore:
 
     async def _catch_up(self, store: Store, marks: Marks) -> None:
         """Bring a store to where the live one is; the last look at the queue is followed by no wait."""
-        await fold_to(self._log, store, marks, self._origin)
+        await fold_to(self._log, store, marks, self._writers)
         beside = QueueFold(Held(store), self._origin)
         while beside.next < self.queue.next:
             await follow_queue(self._log, beside, until=self.queue.next)
@@ -97,11 +99,11 @@ async def fold_to(
     log: Log,
     store: Store | MemoryStore,
     marks: Marks,
-    origin: str,
+    writers: Sequence[Writer],
     progress: Callable[[int], None] = lambda _decisions: None,
 ) -> int:
     """Fold decisions into a store from where it stands until exactly these marks, and count them."""
-    mirror, folded = Mirror(store, [FeedWriter(origin)]), 0
+    mirror, folded = Mirror(store, writers), 0
     for context in sorted({context for context, _ in marks}):
         ends = {partition: mark.next for (of, partition), mark in marks.items() if of == context}
         folded += await _fold_context(log, context, mirror, ends, progress)
