@@ -15,7 +15,6 @@ from log import status, topic
 from log.following import follow
 from log.kafka_address import KafkaAddress
 from log.log import Log, LogUnavailable
-from log.sealing import Sealing
 from log.store import Store
 from processors.agenda import Agenda
 from processors.expiring import Expiring
@@ -49,12 +48,12 @@ class Reactor:
         folder: Path,
         name: str,
         *,
-        sealing: Sealing,
+        key: bytes,
         targets: Targets = "public",
         backfill: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._log, self._address, self._folder, self._name = log, address, folder, name
-        self._sealing, self._targets = sealing, targets
+        self._key, self._targets = key, targets
         self._acts = False
         self._worker: Worker | None = None
         self._agenda: Agenda | None = None
@@ -70,7 +69,7 @@ class Reactor:
             self._agenda = agenda = Agenda(store)
             async with Sender(self._targets) as sender:
                 scheduling = Scheduling(agenda, self._commands, lambda: self._acts)
-                dispatching = Dispatching(agenda, self._commands, sender, self._sealing, lambda: self._acts)
+                dispatching = Dispatching(agenda, self._commands, sender, self._key, lambda: self._acts)
                 await together(
                     follow(self._log, CONTEXT, agenda),
                     CatchingUp(self._log, agenda).run(),
@@ -157,13 +156,13 @@ async def run(
     folder: Path,
     name: str,
     *,
-    sealing: Sealing,
+    key: bytes,
     targets: Targets = "public",
     backfill: Callable[[], Awaitable[object]] | None = None,
 ) -> None:
     """Run a reactor until cancelled and tell all others every second how it stands.
 
-    ``folder`` is this process's state, ``sealing`` opens webhook secrets, ``backfill`` heals the feed each minute.
+    ``folder`` is this process's state, ``key`` opens webhook secrets, ``backfill`` heals the feed each minute.
     """
-    reactor = Reactor(log, address, folder, name, sealing=sealing, targets=targets, backfill=backfill)
+    reactor = Reactor(log, address, folder, name, key=key, targets=targets, backfill=backfill)
     await together(reactor.run(), status.keep_publishing(log, name, KIND, reactor.status))

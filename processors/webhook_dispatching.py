@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from domain.facts.webhook import DisableWebhook, ReportAttempt
-from log.sealing import CannotOpen, Sealing
+from log.sealing import CannotUnseal, unseal
 from processors.agenda import Agenda
 from processors.agenda_entries import Delivery, Endpoint
 from processors.reactor_commands import Ask, ReactorCommands
@@ -54,12 +54,12 @@ class Dispatching:
         agenda: Agenda,
         commands: ReactorCommands,
         sender: Sender,
-        sealing: Sealing,
+        key: bytes,
         leads: Callable[[], bool],
         *,
         step: Callable[[str], None] = lambda _name: None,
     ) -> None:
-        self._agenda, self._commands, self._sender, self._sealing = agenda, commands, sender, sealing
+        self._agenda, self._commands, self._sender, self._key = agenda, commands, sender, key
         self._leads, self._step = leads, step
         self._under_way: dict[str, dict[int, asyncio.Event]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -180,8 +180,8 @@ class Dispatching:
     async def _send(self, webhook_id: str, endpoint: Endpoint, sequence: int, delivery: Delivery) -> Answer:
         now = now_ms()
         try:
-            secrets = [self._sealing.open_sealed(sealed) for sealed in endpoint.signing(now)]
-        except CannotOpen:
+            secrets = [unseal(self._key, sealed) for sealed in endpoint.signing(now)]
+        except CannotUnseal:
             return Answer(None, "secret_not_readable")
         body = body_of(delivery.body, sequence)
         headers = signed_headers(message_id(webhook_id, sequence), body, secrets, now // 1000)
