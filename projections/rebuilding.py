@@ -98,7 +98,7 @@ async def _alone(postgres: Postgres, projection: Projection) -> AsyncIterator[No
     """Hold the projection's rebuild lock as long as this connection lives."""
     async with postgres.transaction() as transaction:
         index = [entry.name for entry in PROJECTIONS].index(projection.name)
-        ((held,),) = await transaction.rows(f"SELECT pg_try_advisory_xact_lock({REBUILD_LOCK}, {index})")
+        ((held,),) = await transaction.rows(f"SELECT pg_try_advisory_xact_lock({REBUILD_LOCK + index})")
         if not held:
             raise RebuildRunning(f"{projection.name} is being rebuilt already")
         yield
