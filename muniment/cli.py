@@ -5,10 +5,19 @@ import os
 import sys
 from collections.abc import Sequence
 
-from muniment import cli_facts, cli_feed, cli_keys, cli_operations, cli_processes, cli_signers, cli_webhooks
+from muniment import (
+    cli_facts,
+    cli_feed,
+    cli_keys,
+    cli_maintenance,
+    cli_operations,
+    cli_processes,
+    cli_signers,
+    cli_webhooks,
+)
 from muniment.cli_outcome import Failure, run_verb
 
-NOUNS = (cli_processes, cli_keys, cli_facts, cli_signers, cli_webhooks, cli_feed, cli_operations)
+NOUNS = (cli_processes, cli_keys, cli_facts, cli_signers, cli_webhooks, cli_feed, cli_operations, cli_maintenance)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -15,6 +15,14 @@ from muniment.settings import InvalidSetting
 from muniment.signing_key import KeyFileError
 from muniment.stack.errors import StackError
 
+CODES: Final[Mapping[str, str]] = {
+    "PostgresUnavailable": "postgres_unavailable",
+    "RebuildRunning": "rebuild_running",
+    "AppendUnknown": "log_unavailable",
+    "GenesisFailed": "genesis_failed",
+}
+"""Errors of layers that most verbs never import, by name."""
+
 DONE: Final = 0
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
@@ -65,6 +73,8 @@ def failure_of(error: Exception) -> Failure | None:
             return Failure("invalid_request", str(error), WRONG_USAGE)
         case LogUnavailable():
             return Failure("log_unavailable", "the broker does not answer")
+        case ConnectionError() | RuntimeError() if type(error).__name__ in CODES:
+            return Failure(CODES[type(error).__name__], str(error))
     return None
 
 

@@ -13,6 +13,8 @@ UP_SETTINGS: Final = (
 )  # fmt: skip
 PROCESSES: Final[Mapping[str, str]] = {
     "decide": "run a decider: the only writer of the partitions that it is given",
+    "project": "run a projector: decisions become rows in PostgreSQL",
+    "react": "run a reactor: webhooks, expiry, and the feed's backfill",
 }
 
 

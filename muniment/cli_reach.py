@@ -81,13 +81,13 @@ def signed_in(client: Client) -> SigningKey:
     return client.key
 
 
-def services(args: argparse.Namespace) -> Settings:
+def services(args: argparse.Namespace, *, postgres: bool = True) -> Settings:
     """Give settings that say where broker and database are: as set, or as the data directory's stack has them."""
     settings = settings_of(args)
-    if settings.kafka is not None and settings.postgres is not None:
+    if settings.kafka is not None and (settings.postgres is not None or not postgres):
         return settings
     stack = running_stack(settings)
-    kafka, postgres = settings.kafka or stack.get("kafka"), settings.postgres or stack.get("postgres")
-    if not kafka or not postgres:
+    kafka, database = settings.kafka or stack.get("kafka"), settings.postgres or stack.get("postgres")
+    if not kafka or not database:
         raise Failure("not_running", f"the stack on {settings.data} has no broker or no database yet")
-    return settings.with_services(str(kafka), str(postgres))
+    return settings.with_services(str(kafka), str(database))

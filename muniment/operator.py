@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import os
 import secrets
 from collections.abc import Callable
 from enum import Enum
@@ -21,6 +22,7 @@ from log.released import codec
 from log.scope import command_id
 from log.statements import session_signed_bytes
 from log.topic import partition_of
+from muniment.settings import InvalidSetting, Settings
 from muniment.signing_key import KeyFileError, KeyFileProblem, SigningKey
 from muniment.stack.data_directory import write_private
 
@@ -61,13 +63,33 @@ def operator_key(data: Path, note: Callable[[str], None] = lambda _line: None) -
     return key
 
 
-def sealing_key(data: Path) -> Path:
-    """Make the key that seals webhook secrets, where there is none yet, and give its path."""
-    path = data / "keys" / WEBHOOK_KEY_FILE
-    path.parent.mkdir(mode=0o700, exist_ok=True)
+def sealing_key(settings: Settings) -> bytes:
+    """Give the key that seals webhook secrets, made where neither the setting nor the file is there.
+
+    Raises InvalidSetting.
+    """
+    if settings.webhook_key is not None:
+        return _sealing_key(settings.webhook_key, "MUNIMENT_WEBHOOK_KEY")
+    path = settings.keys / WEBHOOK_KEY_FILE
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
-        write_private(path, base64.b64encode(secrets.token_bytes(SEALING_KEY_BYTES)) + b"\n")
-    return path
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        write_private(draft, base64.b64encode(secrets.token_bytes(SEALING_KEY_BYTES)) + b"\n")
+        # A link fails where a rename would replace: of two processes that start at once, both use the first one's key.
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
+    return _sealing_key(path.read_text(encoding="ascii"), str(path))
+
+
+def _sealing_key(text: str, source: str) -> bytes:
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != SEALING_KEY_BYTES:
+        raise InvalidSetting(f"{source}: {SEALING_KEY_BYTES} bytes in base64 are wanted")
+    return key
 
 
 def genesis_command(key: SigningKey) -> Command:

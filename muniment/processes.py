@@ -1,4 +1,4 @@
-"""The processes of a registry, each composed of the layers below and run until a signal ends it."""
+"""Running one process of a registry until a signal ends it."""
 
 import asyncio
 import contextlib
@@ -6,22 +6,19 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 import uvloop
 from prometheus_client import start_http_server
 
-from domain.catalog import CONTEXTS
 from log import released
 from log.kafka import KafkaLog
 from log.kafka_address import InvalidAddress, KafkaAddress
-from log.log import Log, LogUnavailable
-from log.store import Store
+from log.log import LogUnavailable
 from muniment.journal import keep_journal
+from muniment.roles import ROLES, Place
 from muniment.settings import InvalidSetting, Settings, unknown_variables
-from processors.deciding import CommandProcessor
 
 journal = logging.getLogger("muniment.processes")
 
@@ -29,16 +26,6 @@ END_TIMEOUT_S: Final = 8.0
 """How long a process may take to end by itself; the supervisor ends it by force a little later."""
 LOG_RETRY_S: Final = 0.5
 ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What a process stands on: its settings, its name, and the log."""
-
-    settings: Settings
-    role: str
-    name: str
-    log: Log
 
 
 def kafka_address(settings: Settings) -> KafkaAddress:
@@ -51,17 +38,10 @@ def kafka_address(settings: Settings) -> KafkaAddress:
         raise InvalidSetting(f"MUNIMENT_KAFKA: {error}") from None
 
 
-def postgres_dsn(settings: Settings) -> str:
-    """Read where the database is. Raises InvalidSetting."""
-    if settings.postgres is None:
-        raise InvalidSetting("MUNIMENT_POSTGRES says where the database is, and is not set")
-    return settings.postgres
-
-
 @contextlib.asynccontextmanager
-async def opened_log(settings: Settings, name: str) -> AsyncIterator[KafkaLog]:
+async def opened_log(settings: Settings, name: str, instance: str = "") -> AsyncIterator[KafkaLog]:
     """Open the log under a process's name, with its topics and schemas there; an absent broker is waited for."""
-    log = KafkaLog(kafka_address(settings), client_id=name, instance=name)
+    log = KafkaLog(kafka_address(settings), client_id=name, instance=instance or None)
     try:
         while True:
             try:
@@ -73,33 +53,6 @@ async def opened_log(settings: Settings, name: str) -> AsyncIterator[KafkaLog]:
         yield log
     finally:
         await log.close()
-
-
-async def decide(place: Place) -> None:
-    """Decide the commands of every context."""
-    folder = place.settings.state(place.role) / "decide"
-
-    def processor(context: str) -> CommandProcessor:
-        return CommandProcessor(place.log, context, lambda partition: Store(folder / context / str(partition)))
-
-    processors = {context: processor(context) for context in CONTEXTS}
-
-    await together(*(each.run() for each in processors.values()))
-
-
-async def together(*loops: Awaitable[None]) -> None:
-    """Run loops until one fails or all are cancelled; a failure is raised by itself."""
-    tasks = [asyncio.ensure_future(loop) for loop in loops]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-Role = Callable[[Place], Awaitable[None]]
-ROLES: Final[Mapping[str, Role]] = {"decide": decide}
 
 
 def run_process(role: str, settings: Settings) -> int:
@@ -147,9 +100,9 @@ def _end_by_force() -> None:
 
 
 async def _play(role: str, name: str, settings: Settings) -> None:
-    async with opened_log(settings, name) as log:
+    async with opened_log(settings, name, instance=name) as log:
         with metrics_served(settings):
-            await ROLES[role](Place(settings, role, name, log))
+            await ROLES[role](Place(settings, role, name, log, kafka_address(settings)))
 
 
 @contextlib.contextmanager

@@ -161,7 +161,7 @@ class Settings:
     name: str | None = _setting(
         None,
         "This process's name, its own among all that share a log; by default its role and the host's name. "
-        "Its state lies under `DIR/state/NAME`.",
+        "Its state lies under `DIR/state/NAME`, by default `DIR/state/ROLE`.",
         read=_name,
         metavar="NAME",
     )
@@ -176,7 +176,7 @@ class Settings:
 
     def state(self, role: str) -> Path:
         """Give the folder of this process's state, which can be rebuilt from the log."""
-        return self.data / "state" / self.process_name(role)
+        return self.data / "state" / (self.name or role)
 
     def with_services(self, kafka: str, postgres: str) -> "Settings":
         """Give the same settings with the addresses of broker and database."""

@@ -15,7 +15,7 @@ from log.kafka import KafkaLog
 from log.kafka_address import KafkaAddress
 from log.log import LogUnavailable
 from muniment.operator import Genesis, make_admin, operator_key, sealing_key
-from muniment.processes import ROLES
+from muniment.roles import ROLES
 from muniment.settings import Settings, unknown_variables
 from muniment.stack import embedded
 from muniment.stack.embedded import Stack
@@ -56,7 +56,7 @@ class _Up:
         """Describe our processes; their keys and topics are there before any of them runs."""
         data = stack.directory.path
         operator_key(data, _note)
-        sealing_key(data)
+        sealing_key(replace(self._settings, data=data))
         _note("starting " + ", ".join(ROLES))
         return [self._process(role) for role in ROLES]
 
