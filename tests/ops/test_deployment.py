@@ -20,9 +20,7 @@ ALERTS = ROOT / "ops/prometheus/alerts.yml"
 
 
 def verbs() -> set[str]:
-    (choices,) = [
-        action.choices for action in parser()._actions if isinstance(action, argparse._SubParsersAction)
-    ]
+    (choices,) = [action.choices for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
     return set(choices)
 
 
@@ -33,12 +31,12 @@ def metric_names() -> set[str]:
         for layer in ("log", "projections", "processors", "api", "muniment")
         for path in sorted((ROOT / layer).rglob("*.py"))
     )
-    return set(re.findall(r'"(muniment_[a-z_]+)"', source))
+    return {re.sub(r"_total$", "", name) for name in re.findall(r'"(muniment_[a-z_]+)"', source)}
 
 
 def queried(expression: str) -> set[str]:
     names = set(re.findall(r"\bmuniment_[a-z_]+", expression))
-    return {re.sub(r"_(bucket|sum|count)$", "", name) for name in names}
+    return {re.sub(r"_(bucket|sum|count|total)$", "", name) for name in names}
 
 
 def test_compose_runs_each_process_of_ours_by_a_verb_of_the_command_line() -> None:
