@@ -111,7 +111,10 @@ def _check_digest(digest: str) -> None:
 
 
 def fact_statement(request: FactRequest, subject_types: tuple[str, ...]) -> Statement:
-    """Make of a fact's request what was signed and the command; raises ``invalid_request``, ``unsupported_algorithm``."""
+    """Make of a fact's request what was signed, and the command.
+
+    Raises ``invalid_request``, ``unsupported_algorithm``.
+    """
     kind = KINDS.get(request.kind)
     if kind is None:
         raise invalid("/kind", f"a kind is one of {', '.join(KINDS)}")

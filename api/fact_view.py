@@ -82,7 +82,7 @@ def fact_view(fact_id: str, fact: Issued, status: str, reason: str | None, conte
     return view
 
 
-def fact_as_it_is(entries: Entries, fact_id: str) -> JsonObject | None:
+def fact_as_it_is(entries: Entries, fact_id: str) -> "JsonObject | None":
     """Show a fact as the key-value store has it now, in any status; nothing where it has none of this id."""
     shown, known = issued(entries, fact_id), entries.get(fact_key(fact_id))
     if shown is None or known is None:

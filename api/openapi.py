@@ -73,11 +73,12 @@ def document(table: Sequence[Route], server: str) -> dict[str, Any]:
     refs, definitions = models_json_schema(wanted, ref_template="#/components/schemas/{model}")
     schemas = definitions.get("$defs", {})
     schemas["Problem"]["properties"]["code"]["enum"] = list(PROBLEMS)
+    by_model: dict[Any, Any] = {key[0]: value for key, value in refs.items()}
     paths: dict[str, Any] = {}
     for route in table:
-        operation = _operation(route, {key[0]: value for key, value in refs.items()})
+        operation = _operation(route, by_model)
         paths.setdefault(route.path, {})[route.method.lower()] = operation
-    return _without_null_defaults(
+    described: dict[str, Any] = _without_null_defaults(
         {
             "openapi": "3.1.0",
             "servers": [{"url": server}],
@@ -93,9 +94,10 @@ def document(table: Sequence[Route], server: str) -> dict[str, Any]:
             },
         }
     )
+    return described
 
 
-def _operation(route: Route, refs: dict[type[BaseModel], Any]) -> dict[str, Any]:
+def _operation(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
     parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for name in PATH_PART.findall(route.path)
@@ -131,7 +133,7 @@ def _roles(who: Who) -> str:
     return {Who.ADMIN: " as an admin", Who.PUBLISHER: " as a publisher or admin"}.get(who, "")
 
 
-def _responses(route: Route, refs: dict[type[BaseModel], Any]) -> dict[str, Any]:
+def _responses(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, model in route.responses.items():
         answer: dict[str, Any] = {"description": route.summary}

@@ -89,7 +89,7 @@ class Sessions:
         return expires_at
 
     async def open(
-        self, did: str, nonce: str, alg: str, key_id: str | None, signature: str, roles: list[str]
+        self, did: str, nonce: str, *, alg: str, key_id: str | None, signature: str, roles: list[str]
     ) -> tuple[str, int]:
         """Open a session; give its token and when it expires. Raises ``invalid_signature``."""
         nonce_expires_at = self._expiry(nonce, did)

@@ -68,7 +68,7 @@ async def open_session(asked: Asked) -> web.StreamResponse:
     check_algorithm(body.alg)
     roles = sorted(asked.api.roles(identity(body.did)))
     token, expires_at = await asked.api.sessions.open(
-        body.did, body.nonce, body.alg, body.key_id, body.signature, roles
+        body.did, body.nonce, alg=body.alg, key_id=body.key_id, signature=body.signature, roles=roles
     )
     return json_response({"token": token, "token_type": "Bearer", "expires_at": rfc3339(expires_at * 1000)}, 201)
 
