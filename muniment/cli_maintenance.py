@@ -44,7 +44,7 @@ def add_verbs(verbs: Verbs) -> None:
 async def _log(settings: Settings) -> AsyncIterator[Any]:
     """Open the log to read; nothing is created on it."""
     from log.kafka import KafkaLog  # noqa: PLC0415 - the verbs of clients start faster without it
-    from muniment.processes import kafka_address  # noqa: PLC0415 - as above
+    from muniment.places import kafka_address  # noqa: PLC0415 - as above
 
     log = KafkaLog(kafka_address(settings), client_id=CLIENT_ID)
     try:
@@ -55,7 +55,7 @@ async def _log(settings: Settings) -> AsyncIterator[Any]:
 
 @contextlib.asynccontextmanager
 async def _postgres(settings: Settings) -> AsyncIterator[Any]:
-    from muniment.roles import postgres_dsn  # noqa: PLC0415 - as above
+    from muniment.places import postgres_dsn  # noqa: PLC0415 - as above
     from projections.postgres import Postgres  # noqa: PLC0415 - as above
 
     postgres = Postgres(postgres_dsn(settings))
@@ -71,6 +71,7 @@ def feed_folders(settings: Settings) -> list[Path]:
 
 
 async def _rebuild(args: argparse.Namespace) -> None:
+    from muniment.serving import READ_WRITERS  # noqa: PLC0415 - as above
     from projections.feed_rebuild import rebuild_playlists  # noqa: PLC0415 - as above
     from projections.rebuilding import rebuilds  # noqa: PLC0415 - as above
 
@@ -79,7 +80,7 @@ async def _rebuild(args: argparse.Namespace) -> None:
         steps: dict[str, Callable[[], Any]] = dict(rebuilds(log, postgres))
         for folder in feed_folders(settings):
             name = PLAYLISTS if PLAYLISTS not in steps else f"{PLAYLISTS} of {folder.parent.name}"
-            steps[name] = partial(rebuild_playlists, log, folder, origin=settings.feed_origin)
+            steps[name] = partial(rebuild_playlists, log, folder, origin=settings.feed_origin, writers=READ_WRITERS)
         wanted = [name for name in steps if args.projection in {ALL, name.split(" ")[0]}]
         if not wanted:
             raise Failure("not_found", f"{settings.data} holds no state of {args.projection}")

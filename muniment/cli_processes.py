@@ -12,6 +12,7 @@ UP_SETTINGS: Final = (
     "subject_types", "log_level",
 )  # fmt: skip
 PROCESSES: Final[Mapping[str, str]] = {
+    "api": "run an api: it checks, appends, reads, and serves the feed",
     "decide": "run a decider: the only writer of the partitions that it is given",
     "project": "run a projector: decisions become rows in PostgreSQL",
     "react": "run a reactor: webhooks, expiry, and the feed's backfill",
@@ -33,7 +34,7 @@ def _up(args: argparse.Namespace) -> int:
     return up(settings_of(args), as_json=args.json)
 
 
-def _process(args: argparse.Namespace) -> int:
+def _process(args: argparse.Namespace) -> None:
     from muniment.processes import run_process  # noqa: PLC0415 - as above
 
-    return run_process(args.role, settings_of(args))
+    run_process(args.role, settings_of(args))

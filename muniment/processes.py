@@ -5,20 +5,20 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
-from typing import Final
+from collections.abc import AsyncIterator
+from typing import Final, NoReturn
 
 import uvloop
-from prometheus_client import start_http_server
 
 from log import released
 from log.kafka import KafkaLog
-from log.kafka_address import InvalidAddress, KafkaAddress
 from log.log import LogUnavailable
 from muniment.journal import keep_journal
-from muniment.roles import ROLES, Place
-from muniment.settings import InvalidSetting, Settings, unknown_variables
+from muniment.places import Place, kafka_address
+from muniment.roles import ROLES
+from muniment.settings import Settings, unknown_variables
 
 journal = logging.getLogger("muniment.processes")
 
@@ -26,16 +26,6 @@ END_TIMEOUT_S: Final = 8.0
 """How long a process may take to end by itself; the supervisor ends it by force a little later."""
 LOG_RETRY_S: Final = 0.5
 ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def kafka_address(settings: Settings) -> KafkaAddress:
-    """Read where the log is. Raises InvalidSetting."""
-    if settings.kafka is None:
-        raise InvalidSetting("MUNIMENT_KAFKA says where the log is, and is not set")
-    try:
-        return KafkaAddress.parse(settings.kafka)
-    except InvalidAddress as error:
-        raise InvalidSetting(f"MUNIMENT_KAFKA: {error}") from None
 
 
 @contextlib.asynccontextmanager
@@ -55,8 +45,16 @@ async def opened_log(settings: Settings, name: str, instance: str = "") -> Async
         await log.close()
 
 
-def run_process(role: str, settings: Settings) -> int:
-    """Run one process until SIGINT, SIGTERM or SIGHUP and give its exit status."""
+def run_process(role: str, settings: Settings) -> NoReturn:
+    """Run one process until SIGINT, SIGTERM or SIGHUP, and end this interpreter with its exit status."""
+    status = _run_to_its_end(role, settings)
+    logging.shutdown()
+    sys.stdout.flush()
+    # Faust keeps a thread that would hold the interpreter back; all that is ours is closed by now.
+    os._exit(status)
+
+
+def _run_to_its_end(role: str, settings: Settings) -> int:
     name = settings.process_name(role)
     keep_journal(name, settings.log_level)
     for variable, meant in unknown_variables().items():
@@ -101,19 +99,4 @@ def _end_by_force() -> None:
 
 async def _play(role: str, name: str, settings: Settings) -> None:
     async with opened_log(settings, name, instance=name) as log:
-        with metrics_served(settings):
-            await ROLES[role](Place(settings, role, name, log, kafka_address(settings)))
-
-
-@contextlib.contextmanager
-def metrics_served(settings: Settings) -> Iterator[None]:
-    """Serve this process's Prometheus metrics on their own port, where one is set."""
-    if settings.metrics_port is None:
-        yield
-        return
-    server, thread = start_http_server(settings.metrics_port, settings.host)
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
+        await ROLES[role](Place(settings, role, name, log, kafka_address(settings)))
