@@ -119,29 +119,36 @@ class QueueFold:
                 yield keys.HIGHWATER, (cursor,)
 
 
-async def follow_queue(
-    log: Log, fold: QueueFold, *, until: int | None = None, step: Callable[[str], None] = lambda _name: None
+async def follow_queue(log: Log, fold: QueueFold, step: Callable[[str], None] = lambda _name: None) -> None:
+    """Fold the queue from where the store stands, until cancelled; the log being away is waited out."""
+    while True:
+        try:
+            await fold_queue(log, fold, None, step)
+        except LogUnavailable:
+            await asyncio.sleep(RETRY_S)
+
+
+async def fold_queue(
+    log: Log, fold: QueueFold, until: int | None, step: Callable[[str], None] = lambda _name: None
 ) -> None:
-    """Fold the queue from where the store stands, until cancelled or until the offset ``until`` is reached."""
-    while until is None or fold.next < until:
-        reading = fold.next
-        try:
-            reader = await log.reader(FACTS_INGEST, {0: reading})
-        except LogUnavailable:
-            await asyncio.sleep(RETRY_S)
-            continue
-        try:
-            while until is None or fold.next < until:
-                messages = (await reader.poll(POLL_S, MESSAGES_PER_POLL)).get(0, ())
-                if not messages:
-                    continue
-                if fold.next < reading:
-                    break  # the store was exchanged for one that isn't as far
-                reading = messages[-1].offset + 1
-                step("apply")
-                fold.apply([message for message in messages if until is None or message.offset < until])
-                step("applied")
-        except LogUnavailable:
-            await asyncio.sleep(RETRY_S)
-        finally:
-            await reader.close()
+    """Fold the queue from where the store stands until this offset, or until the store is exchanged for one behind it.
+
+    Raises LogUnavailable.
+    """
+    reading = fold.next
+    if until is not None and reading >= until:
+        return
+    reader = await log.reader(FACTS_INGEST, {0: reading})
+    try:
+        while until is None or fold.next < until:
+            messages = (await reader.poll(POLL_S, MESSAGES_PER_POLL)).get(0, ())
+            if not messages:
+                continue
+            if fold.next < reading:
+                return
+            reading = messages[-1].offset + 1
+            step("apply")
+            fold.apply([message for message in messages if until is None or message.offset < until])
+            step("applied")
+    finally:
+        await reader.close()

@@ -15,7 +15,7 @@ from log.topic import FACTS_INGEST
 from projections.feed import DEFAULT_ORIGIN, FeedWriter
 from projections.feed_dump import dump_fold
 from projections.feed_generations import Generations
-from projections.feed_queue import Held, QueueFold, follow_queue
+from projections.feed_queue import Held, QueueFold, fold_queue
 from projections.feed_store import fold_to
 from projections.mirror import Marks, Writer
 from projections.rebuilding import Difference, Rebuilt
@@ -78,7 +78,7 @@ async def rebuild_playlists(
             store = Store(generations.path(number))
             try:
                 await fold_to(log, store, marks, [FeedWriter(origin), *writers], progress)
-                await follow_queue(log, QueueFold(Held(store), origin), until=queue)
+                await fold_queue(log, QueueFold(Held(store), origin), queue)
                 rows, first = _compare(live, store, marks)
             finally:
                 store.close()

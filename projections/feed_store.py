@@ -14,7 +14,7 @@ from log.log import Log, LogUnavailable
 from log.store import MemoryStore, Store, StoreInUse
 from projections.feed import DEFAULT_ORIGIN, FeedWriter
 from projections.feed_generations import Generations
-from projections.feed_queue import Held, QueueFold, follow_queue
+from projections.feed_queue import Held, QueueFold, fold_queue, follow_queue
 from projections.feed_view import FeedView
 from projections.mirror import Marks, Mirror, Writer
 
@@ -87,7 +87,7 @@ class FeedStore:
         await fold_to(self._log, store, marks, self._writers)
         beside = QueueFold(Held(store), self._origin)
         while beside.next < self.queue.next:
-            await follow_queue(self._log, beside, until=self.queue.next)
+            await fold_queue(self._log, beside, self.queue.next)
 
     def close(self) -> None:
         """Let go of the store."""

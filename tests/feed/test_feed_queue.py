@@ -15,7 +15,7 @@ from log.topic import FACTS_INGEST
 from processors.feed_backfill import RegistryUnavailable, backfill, last_highwater
 from projections.feed import FeedWriter
 from projections.feed_messages import hook_message, playlist_message
-from projections.feed_queue import Held, QueueFold, follow_queue
+from projections.feed_queue import Held, QueueFold, fold_queue
 from projections.feed_view import FeedView
 from projections.mirror import Mirror
 from tests.feed.registry_scene import Registry, changes, webhook_bodies
@@ -45,7 +45,7 @@ class Remote:
 
     async def fold(self, step: Any = lambda _name: None) -> "FeedView":
         end = len(self.log.messages(FACTS_INGEST, 0))
-        await follow_queue(self.log, QueueFold(self.held), until=end, step=step)
+        await fold_queue(self.log, QueueFold(self.held), end, step)
         return FeedView(self.held)
 
 
@@ -139,7 +139,7 @@ async def test_a_message_that_says_nothing_is_passed_over(record: tuple[bytes, b
     _, remote = await starred_scene()
     await remote.put(record)
     fold = QueueFold(remote.held)
-    await follow_queue(remote.log, fold, until=2)
+    await fold_queue(remote.log, fold, 2)
     assert (fold.next, fold.rejected) == (2, 1)
     assert FeedView(remote.held).playlist("p") is not None
 
@@ -205,14 +205,14 @@ def test_lost_reordered_and_repeated_webhooks_end_in_the_registrys_own_state(
         await backfill(remote.log, remote.since)
         assert shown(await remote.fold()) == expected(registry, posted)
         again = Held(MemoryStore())
-        await follow_queue(remote.log, QueueFold(again), until=len(remote.log.messages(FACTS_INGEST, 0)))
+        await fold_queue(remote.log, QueueFold(again), len(remote.log.messages(FACTS_INGEST, 0)))
         assert shown(FeedView(again)) == expected(registry, posted)
 
     asyncio.run(scene())
 
 
 @pytest.mark.parametrize("hook_first", [True, False])
-async def test_a_star_that_the_own_log_knows_is_as_the_log_says(hook_first: bool) -> None:
+async def test_a_star_that_the_own_log_knows_is_as_the_log_says(*, hook_first: bool) -> None:
     registry = await Registry().begin(CURATORS)
     await registry.post("p")
     fact_id = await registry.star(CURATORS[0], "p")
@@ -222,7 +222,7 @@ async def test_a_star_that_the_own_log_knows_is_as_the_log_says(hook_first: bool
     mirror = Mirror(MemoryStore(), [FeedWriter()])
     for hook in (hook_first, not hook_first):
         if hook:
-            await follow_queue(registry.log, QueueFold(mirror), until=1)
+            await fold_queue(registry.log, QueueFold(mirror), 1)
         else:
             await fed(registry, mirror=mirror)
     assert shown(FeedView(mirror)) == shown(FeedView(await fed(registry)))
