@@ -88,9 +88,7 @@ class Registry:
         self.start_decider()
         value = released.codec("facts", "command").encode(genesis_command(self.operator))
         partition = partition_of(self.operator.did, PARTITIONS)
-        await (
-            await self.log.append(topic.commands("facts"), partition, [(self.operator.did.encode(), value)])
-        )
+        await (await self.log.append(topic.commands("facts"), partition, [(self.operator.did.encode(), value)]))
         table = [route for name in FILES if find_spec(name) for route in import_module(name).ROUTES]
         self.client = TestClient(TestServer(application(self.api, table), auto_decompress=False))
         await self.client.start_server()

@@ -206,9 +206,7 @@ async def test_only_the_issuer_revokes_and_only_what_is_active(registry: Registr
     late = await registry.ask("POST", path, curator.sign_revocation(fact["id"], "late"), by=curator)
     assert (late.status, late.code) == (409, "not_active")
     unknown = "fct_" + "a" * 52
-    missing = await registry.ask(
-        "POST", f"/facts/{unknown}/revoke", curator.sign_revocation(unknown), by=curator
-    )
+    missing = await registry.ask("POST", f"/facts/{unknown}/revoke", curator.sign_revocation(unknown), by=curator)
     assert (missing.status, missing.code) == (404, "not_found")
     starred = await registry.ask("POST", "/facts", star(curator, reason="again"), by=curator)
     assert starred.status == 201
