@@ -20,15 +20,15 @@ from processors.audit_verdict import Difference, Differs, Source, Verdict
 COMMANDS_PER_BATCH: Final = 512
 BATCHES_IN_FLIGHT: Final = 6
 
-OnDecision = Callable[[Pair, Sequence[Any]], None]
-"""Told of every decision that holds, with the payloads of its events, in the order of its partition."""
+OnDecision = Callable[[Message, Sequence[Any], int], None]
+"""Told of every decision that holds, with its events' payloads and the log's time, in the order of its partition."""
 
 
 class Audit:
     """One run over one context: chain, causes, signatures, roles, uniqueness, and the rules decided again.
 
     Partitions are heard one after the other, so the first difference is the first in that order. State lies in
-    ``folder``, and of the log no more than a few batches are in memory. Without an ``executor`` all runs in this process.
+    ``folder``, and of the log no more than a few batches are in memory. Without an ``executor`` all runs here.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Audit:
         folder: Path,
         *,
         executor: Executor | None = None,
-        on_decision: OnDecision = lambda _pair, _events: None,
+        on_decision: OnDecision = lambda _message, _events, _at: None,
         on_progress: Callable[[int, int], None] = lambda _done, _all: None,
     ) -> None:
         self._source, self._context, self._folder, self._executor = source, context, folder, executor
@@ -83,7 +83,7 @@ class Audit:
                     hearing.pending(message, found, counted.stranded)
                     continue
                 pair = Pair(message, found, decision)
-                self._on_decision(pair, hearing.hear(pair))
+                self._on_decision(decision, hearing.hear(pair), hearing.at)
             hearing.settle()
             self._on_progress(self.verdict.decisions, total)
         surplus = await counted.next()

@@ -12,7 +12,7 @@ from domain.did import identity
 from domain.facts import fact, playlist, signer, webhook
 from domain.facts.kinds import KINDS
 from log.fold import Entries
-from processors.audit_statements import Fault
+from processors.audit_names import Fault
 
 Statuses = Sequence[str]
 MAY_BECOME: Final[Mapping[type, tuple[Statuses, str]]] = {

@@ -17,8 +17,9 @@ from log.store import MemoryStore, Store
 from log.topic import commands as commands_topic
 from log.topic import murmur2
 from processors.audit_fold import authority_needed, changes, roles_after
+from processors.audit_names import Fault
 from processors.audit_roles import Roles
-from processors.audit_statements import Examined, Fault, payload_of
+from processors.audit_statements import Examined, payload_of
 from processors.audit_verdict import Difference, Differs, Verdict
 
 REMEMBERED_KEYS: Final = 65_536
@@ -50,8 +51,12 @@ class Hearing:
         self._state = Overlay(store)
         self._unwritten: dict[str, Any] = {}
         self._decisions = codec(context, "decision")
-        self._chain: bytes | None = None
         self._cause, self._at = -1, 0
+
+    @property
+    def at(self) -> int:
+        """Give the log's time at the last decision, in ms."""
+        return self._at
 
     def hear(self, pair: Pair) -> Sequence[Any]:
         """Check one decision and give its events' payloads. Raises Differs."""

@@ -1,11 +1,12 @@
 """What one command must be by itself: signed by whom it says, named after what it asks; many are examined at once."""
 
-from collections.abc import Callable, Hashable, Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import cache, lru_cache
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, cast, get_type_hints
+from typing import Any, Final, NamedTuple, get_type_hints
 
 from domain.catalog import BY_CLASS, BY_NAME
 from domain.did import identity
@@ -13,15 +14,24 @@ from domain.facts.fact import ExpireFact, IssueFact, RevokeFact
 from domain.facts.kinds import KINDS
 from domain.facts.signer import GENESIS
 from domain.facts.webhook import DisableWebhook, ReportAttempt, ScheduleDelivery
-from domain.ruling import HALF, ID_PREFIX, request_of
 from log import statements
 from log.avro import UndecodableValue
 from log.canonical import canonical_json, sha256_base64
 from log.message import Command, Signature
 from log.released import codec
-from log.scope import command_id
 from log.signatures import InvalidDid, InvalidSignature, UnsupportedAlgorithm, verify
 from log.strict_json import MalformedJson, parse
+from processors.audit_names import (
+    FACTS_ROUTE,
+    REACTOR,
+    REVOKE_ROUTE,
+    Fault,
+    check_id,
+    content_of_reactor,
+    request,
+    require,
+    signed_request,
+)
 
 OF_REACTORS: Final = (ExpireFact, ScheduleDelivery, ReportAttempt, DisableWebhook)
 """What our own processes report: no person signs it, so its rule alone must hold."""
@@ -29,18 +39,11 @@ REMEMBERED_SESSIONS: Final = 4_096
 LEAP_SECOND: Final = ":60"
 
 
-class Fault(Exception):
-    """A rule that does not hold; ``rule`` is stable, ``detail`` says what was found."""
-
-    def __init__(self, rule: str, detail: str) -> None:
-        super().__init__(detail)
-        self.rule, self.detail = rule, detail
-
-
 class Examined(NamedTuple):
     """A command as plain values, so that it crosses between processes cheaply.
 
-    ``undecodable`` says why a message is no command; ``fault`` is (rule, detail) of what does not hold.
+    ``undecodable`` says why a message is no command; ``type`` is its payload's; ``fault`` is (rule, detail) of what
+    does not hold.
     """
 
     undecodable: str | None = None
@@ -68,12 +71,13 @@ def examine(context: str, value: bytes) -> Examined:
         signatures = _check(command)
     except Fault as found:
         fault = (found.rule, found.detail)
-    return Examined(None, fault, command.id, command.type, command.actor, _flat(command.payload), signatures)
+    kind = BY_CLASS[type(command.payload)].name
+    return Examined(None, fault, command.id, kind, command.actor, _flat(command.payload), signatures)
 
 
 def payload_of(examined: Examined) -> Any:
     """Give the command's payload again."""
-    cls = BY_NAME[examined.type].cls
+    cls: Any = BY_NAME[examined.type].cls
     members = list(examined.members)
     for index, kind in _nested(cls):
         members[index] = kind(*members[index])
@@ -81,22 +85,22 @@ def payload_of(examined: Examined) -> Any:
 
 
 @cache
-def _nested(cls: Hashable) -> Sequence[tuple[int, type]]:
+def _nested(cls: Any) -> Sequence[tuple[int, type]]:
     hints = get_type_hints(cls)
-    return [(index, hints[f.name]) for index, f in enumerate(fields(cast("type", cls))) if is_dataclass(hints[f.name])]
+    return [(index, hints[f.name]) for index, f in enumerate(fields(cls)) if is_dataclass(hints[f.name])]
 
 
 @cache
-def _members(cls: Hashable) -> Callable[[Any], tuple[Any, ...]]:
-    names = [f.name for f in fields(cast("type", cls))]
+def _members(cls: Any) -> Callable[[Any], tuple[Any, ...]]:
+    names = [f.name for f in fields(cls)]
     if len(names) == 1:
         return lambda value: (getattr(value, names[0]),)
     return attrgetter(*names)
 
 
 def _flat(payload: Any) -> tuple[Any, ...]:
-    cls = type(payload)
-    members = _members(cls)(payload)
+    cls: Any = type(payload)
+    members: tuple[Any, ...] = _members(cls)(payload)
     nested = _nested(cls)
     if nested:
         plain = list(members)
@@ -106,47 +110,31 @@ def _flat(payload: Any) -> tuple[Any, ...]:
     return members
 
 
-def _require(holds: bool, rule: str, detail: str) -> None:  # noqa: FBT001  # reads as the sentence it is
-    if not holds:
-        raise Fault(rule, detail)
-
-
 def _check(command: Command) -> int:
     """Check a command and give how many signatures were verified. Raises Fault."""
     payload = command.payload
-    _require(command.type == BY_CLASS[type(payload)].name, "type", "the command's type isn't that of its payload")
-    content: str | None = None
+    require(command.type == BY_CLASS[type(payload)].name, "type", "the command's type isn't that of its payload")
+    if isinstance(payload, OF_REACTORS):
+        require(command.actor == REACTOR, "actor", "only a reactor may ask for this")
+        require(command.signature is None, "signature", "a reactor signs nothing")
+        content = content_of_reactor(payload)
+        check_id(command, None if content is None else hashlib.sha256(content.encode()).digest(), content)
+        return 0
     if isinstance(payload, IssueFact):
         signed = _fact_bytes(payload)
-        _check_signed(command, signed, payload.issuer_did, payload)
-        content, count = payload.fact_id, 1
+        _check_signed(command, signed, payload)
+        check_id(command, signed_request(FACTS_ROUTE, {}, signed), payload.fact_id)
     elif isinstance(payload, RevokeFact):
         signed = statements.revocation_signed_bytes(
             fact_id=payload.fact_id, issuer_did=payload.issuer_did, reason=payload.reason
         )
-        _check_signed(command, signed, payload.issuer_did, payload)
-        count = 1
-    elif isinstance(payload, OF_REACTORS) and command.signature is None:
-        count = 0
+        _check_signed(command, signed, payload)
+        asked = signed_request(REVOKE_ROUTE, {"id": payload.fact_id}, signed)
+        check_id(command, asked, statements.revocation_id(signed))
     else:
         _check_session(command)
-        count = 1
-    _check_id(command, content)
-    return count
-
-
-def _check_id(command: Command, content: str | None) -> None:
-    """A command is named after who asks what, so that nothing of it can be changed under its name."""
-    name, asked = command.id, command.request_hash
-    named = command_id(command.actor, asked, idempotency_key=command.idempotency_key, content_id=content)
-    _require(
-        len(name) == len(named) and name.startswith(ID_PREFIX) and request_of(name) == request_of(named),
-        "command_id",
-        "the command's id doesn't name the hash of its request",
-    )
-    if command.idempotency_key is not None or content is not None:
-        scope = slice(len(ID_PREFIX), len(ID_PREFIX) + HALF)
-        _require(name[scope] == named[scope], "command_id", "the command's id doesn't name its scope")
+        check_id(command, request(payload), None)
+    return 1
 
 
 def _fact_bytes(payload: IssueFact) -> bytes:
@@ -155,7 +143,7 @@ def _fact_bytes(payload: IssueFact) -> bytes:
         body: Any = parse(payload.body.encode())
     except (MalformedJson, UnicodeEncodeError):
         raise Fault("body", "the fact's body is no JSON") from None
-    _require(
+    require(
         isinstance(body, dict) and canonical_json(body) == payload.body.encode(), "body", "the body isn't canonical"
     )
     subject: dict[str, Any] = {
@@ -166,14 +154,14 @@ def _fact_bytes(payload: IssueFact) -> bytes:
     if payload.subject.digest is not None:
         subject["digest"] = payload.subject.digest
     signed = statements.fact_signed_bytes(kind=payload.kind, subject=subject, issuer_did=payload.issuer_did, body=body)
-    _require(payload.fact_id == statements.fact_id(signed), "fact_id", "the fact's id isn't that of its signed bytes")
+    require(payload.fact_id == statements.fact_id(signed), "fact_id", "the fact's id isn't that of its signed bytes")
     body_hash = sha256_base64(payload.body.encode())
-    _require(payload.body_hash == body_hash, "body_hash", "the body's hash is another")
-    _require(_is_time(body.get("issued_at"), payload.issued_at), "issued_at", "issued_at isn't what was signed")
-    _require(_is_time(body.get("expires_at"), payload.expires_at), "expires_at", "expires_at isn't what was signed")
+    require(payload.body_hash == body_hash, "body_hash", "the body's hash is another")
+    require(_is_time(body.get("issued_at"), payload.issued_at), "issued_at", "issued_at isn't what was signed")
+    require(_is_time(body.get("expires_at"), payload.expires_at), "expires_at", "expires_at isn't what was signed")
     kind = KINDS.get(payload.kind)
     unique = payload.unique_by if kind is None else kind.unique_by(body, body_hash)
-    _require(payload.unique_by == unique, "unique_by", "what may be active only once isn't what the kind says")
+    require(payload.unique_by == unique, "unique_by", "what may be active only once isn't what the kind says")
     return signed
 
 
@@ -195,21 +183,22 @@ def _millis(text: str) -> float:
         moment = datetime.fromisoformat(text.upper())
     except ValueError:
         raise Fault("time", "a time that was signed is no RFC 3339 time") from None
-    _require(moment.tzinfo is not None, "time", "a time that was signed has no offset from UTC")
+    require(moment.tzinfo is not None, "time", "a time that was signed has no offset from UTC")
     return moment.timestamp() * 1000
 
 
-def _check_signed(command: Command, signed: bytes, issuer: str, payload: IssueFact | RevokeFact) -> None:
+def _check_signed(command: Command, signed: bytes, payload: IssueFact | RevokeFact) -> None:
+    issuer = payload.issuer_did
     held = command.signature
     if held is None:
         raise Fault("signature", "the command has no signature")
-    _require(held.signed_bytes == signed, "signature", "the signed bytes aren't those of what is asked")
-    _require(
+    require(held.signed_bytes == signed, "signature", "the signed bytes aren't those of what is asked")
+    require(
         (held.alg, held.did, held.key_id, held.signature) == (payload.alg, issuer, payload.key_id, payload.signature),
         "signature",
         "the payload names another signature than the command",
     )
-    _require(same_did(command.actor, issuer), "actor", "the actor isn't the issuer")
+    require(same_did(command.actor, issuer), "actor", "the actor isn't the issuer")
     _verify(held)
 
 
@@ -230,13 +219,13 @@ def _check_session(command: Command) -> None:
     held = command.signature
     if held is None:
         raise Fault("signature", "the command has no signature")
-    _require(same_did(held.did, command.actor), "actor", "the session that was signed isn't the actor's")
+    require(same_did(held.did, command.actor), "actor", "the session that was signed isn't the actor's")
     lines = _session_lines(held)
-    _require(lines[2] == held.did, "signature", "the session that was signed is another DID's")
+    require(lines[2] == held.did, "signature", "the session that was signed is another DID's")
     if getattr(command.payload, "authority", None) == GENESIS:
-        _require(lines[1] == GENESIS, "signature", "the first signer isn't signed as such")
-        _require(lines[3] == command.request_hash.hex(), "signature", "the first signer is signed for another request")
-        _require(command.payload.did == command.actor, "genesis", "the first signer names another DID than its actor")
+        require(lines[1] == GENESIS, "signature", "the first signer isn't signed as such")
+        require(lines[3] == command.request_hash.hex(), "signature", "the first signer is signed for another request")
+        require(command.payload.did == command.actor, "genesis", "the first signer names another DID than its actor")
 
 
 def _session_lines(held: Signature) -> Sequence[str]:

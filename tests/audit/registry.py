@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from api.intent import request_hash, signed_hash
 from domain.catalog import NAMES
 from domain.did import identity
 from domain.facts.fact import ExpireFact, IssueFact, QuarantineFact, ReleaseFact, RevokeFact, Subject
@@ -29,6 +30,7 @@ from processors.audit import Audit
 from processors.audit_source import LogSource
 from processors.audit_verdict import Verdict
 from processors.deciding import CommandProcessor
+from processors.reactor_commands import REACTOR
 
 ISSUED_AT = "2025-10-13T03:00:00.000Z"
 ISSUED_AT_MS = 1_760_324_400_000
@@ -73,7 +75,7 @@ class Registry:
     def by_session(self, actor: SigningKey, payload: Any) -> Command:
         """Write a command that the actor's session backs."""
         self._asked += 1
-        asked = hashlib.sha256(f"request {self._asked}".encode()).digest()
+        asked = _asked_for(payload) or hashlib.sha256(f"request {self._asked}".encode()).digest()
         signed = statements.session_signed_bytes(issuer="https://registry.example", did=actor.did, nonce="n1")
         signature = Signature(actor.alg, actor.did, None, signed, actor.sign(signed))
         idempotency_key = f"key-{self._asked}"
@@ -82,10 +84,10 @@ class Registry:
 
     def by_reactor(self, payload: Any) -> Command:
         """Write a command that a reactor sends."""
-        self._asked += 1
-        asked = hashlib.sha256(f"request {self._asked}".encode()).digest()
-        name = command_id("muniment", asked, content_id=f"content {self._asked}")
-        return Command(name, NAMES[type(payload)], "muniment", None, asked, payload, None)
+        content = _content(payload)
+        asked = hashlib.sha256(content.encode()).digest()
+        name = command_id(REACTOR, asked, content_id=content)
+        return Command(name, NAMES[type(payload)], REACTOR, None, asked, payload, None)
 
     async def add_signer(self, did: str, roles: Sequence[str], actor: SigningKey | None = None) -> None:
         """Give a DID roles, by the operator."""
@@ -128,6 +130,24 @@ class Registry:
         return await Audit(LogSource(self.log), "facts", folder, **more).run()
 
 
+def _content(payload: Any) -> str:
+    match payload:
+        case ExpireFact():
+            return f"expire:{payload.fact_id}:29321405"
+        case ScheduleDelivery():
+            return f"deliver:{payload.webhook_id}:{payload.about}:{payload.replay}"
+    return f"attempt:{payload.webhook_id}:{payload.sequence}:{payload.attempt}"
+
+
+def _asked_for(payload: Any) -> bytes | None:
+    match payload:
+        case RevokeSigner():
+            return request_hash("DELETE /signers/{did}", {"did": payload.did}, None)
+        case QuarantineFact():
+            return request_hash("POST /facts/{id}/quarantine", {"id": payload.fact_id}, {"reason": payload.reason})
+    return None
+
+
 def issue(signer: SigningKey, ref: str, kind: str = "endorsement.star", **body: Any) -> Command:
     """Write the command that issues a fact, as the api does."""
     content: dict[str, Any] = {"issued_at": ISSUED_AT} | body
@@ -149,22 +169,22 @@ def issue(signer: SigningKey, ref: str, kind: str = "endorsement.star", **body: 
         millis(content.get("expires_at")),
         KINDS[kind].unique_by(content, body_hash) if kind in KINDS else "",
     )
-    asked = hashlib.sha256(signed).digest()
-    name = command_id(signer.did, asked, content_id=fact_id)
+    asked, actor = signed_hash("POST /facts", {}, signed), identity(signer.did)
+    name = command_id(actor, asked, content_id=fact_id)
     return Command(
-        name, "IssueFact", signer.did, None, asked, payload, Signature(signer.alg, signer.did, None, signed, signature)
+        name, "IssueFact", actor, None, asked, payload, Signature(signer.alg, signer.did, None, signed, signature)
     )
 
 
 def revoke(signer: SigningKey, fact_id: str, reason: str | None = None) -> Command:
     """Write the command that revokes a fact, as the api does."""
     signed = statements.revocation_signed_bytes(fact_id=fact_id, issuer_did=signer.did, reason=reason)
-    asked = hashlib.sha256(signed).digest()
+    asked, actor = signed_hash("POST /facts/{id}/revoke", {"id": fact_id}, signed), identity(signer.did)
     signature = signer.sign(signed)
     payload = RevokeFact(fact_id, signer.did, reason, signer.alg, None, signature)
-    name = command_id(signer.did, asked, content_id=f"revoke:{fact_id}:{asked.hex()}")
+    name = command_id(actor, asked, content_id=statements.revocation_id(signed))
     return Command(
-        name, "RevokeFact", signer.did, None, asked, payload, Signature(signer.alg, signer.did, None, signed, signature)
+        name, "RevokeFact", actor, None, asked, payload, Signature(signer.alg, signer.did, None, signed, signature)
     )
 
 

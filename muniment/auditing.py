@@ -1,0 +1,137 @@
+"""`muniment audit`: the log, or an export of it, and every projection against it; the first difference ends it."""
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+
+from log import released, topic
+from log.log import Log
+from log.message import Message
+from muniment.exported import Exported
+from processors.audit import Audit, check_chain
+from processors.audit_rows import Dump, Expected, compare
+from processors.audit_source import LogSource
+from processors.audit_verdict import Difference, Differs, Source, Verdict
+
+POOL_FROM_COMMANDS: Final = 4_000
+"""Fewer commands than these are checked sooner than more processes have started."""
+
+OnProgress = Callable[[int, int], None]
+
+
+def _quiet(_done: int, _total: int) -> None:
+    """Show nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditOptions:
+    """How an audit runs: ``cores`` for signatures (all, when absent), ``chain_only`` to follow the hash chain alone."""
+
+    cores: int | None = None
+    chain_only: bool = False
+    on_progress: OnProgress = _quiet
+
+
+async def audit_log(log: Log, dumps: Sequence[Dump] = (), options: AuditOptions | None = None) -> Verdict:
+    """Audit what lies on the log, and each dump of a projection as of its own marks. Raises LogUnavailable."""
+    return await audit_source(LogSource(log), dumps, options)
+
+
+async def audit_export(folder: Path, options: AuditOptions | None = None) -> Verdict:
+    """Audit an export, with no broker and no database: every byte of its files first, then what they say."""
+    try:
+        exported = Exported(folder)
+        exported.check()
+        verdict = await audit_source(exported, (), options)
+    except Differs as found:
+        verdict = Verdict(difference=found.difference)
+    verdict.scope = "export"
+    return verdict
+
+
+async def audit_source(source: Source, dumps: Sequence[Dump] = (), options: AuditOptions | None = None) -> Verdict:
+    """Audit every context of a source."""
+    options = options or AuditOptions()
+    verdicts = []
+    for context in released.contexts():
+        if options.chain_only:
+            verdicts.append(await check_chain(source, context))
+            continue
+        here = [dump for dump in dumps if dump.context == context]
+        verdicts.append(await _audit_context(source, context, here, options))
+    return _joined(verdicts, "chain" if options.chain_only else "log and projections" if dumps else "log")
+
+
+async def _audit_context(source: Source, context: str, dumps: Sequence[Dump], options: AuditOptions) -> Verdict:
+    commands = sum((await source.ends(topic.commands(context))).values())
+    with ExitStack() as held:
+        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="muniment-audit-")))
+        executor = _pool(held, commands, options)
+        expected = [Expected(dump, folder / f"rows-{index}") for index, dump in enumerate(dumps)]
+        for one in expected:
+            held.callback(one.close)
+
+        def fold_rows(message: Message, events: Sequence[Any], at: int) -> None:
+            for one in expected:
+                one.take(message, events, at)
+
+        verdict = await Audit(
+            source, context, folder, executor=executor, on_decision=fold_rows, on_progress=options.on_progress
+        ).run()
+        if verdict.holds:
+            try:
+                for one in expected:
+                    verdict.projections[one.dump.projection] = await compare(one)
+            except Differs as found:
+                verdict.difference = found.difference
+        return verdict
+
+
+def _pool(held: ExitStack, commands: int, options: AuditOptions) -> Executor | None:
+    cores = options.cores or os.cpu_count() or 1
+    if commands < POOL_FROM_COMMANDS or cores == 1:
+        return None
+    return held.enter_context(ProcessPoolExecutor(cores, mp_context=get_context("spawn")))
+
+
+def _joined(verdicts: Sequence[Verdict], scope: str) -> Verdict:
+    """Give one verdict over all contexts."""
+    whole = Verdict(scope=scope)
+    for verdict in verdicts:
+        for name in ("decisions", "commands", "events", "facts", "signatures", "refusals", "undecodable", "skipped"):
+            setattr(whole, name, getattr(whole, name) + getattr(verdict, name))
+        whole.pending += verdict.pending
+        whole.genesis = whole.genesis or verdict.genesis
+        whole.positions |= verdict.positions
+        whole.projections |= verdict.projections
+        whole.duration_s += verdict.duration_s
+        whole.difference = whole.difference or verdict.difference
+    return whole
+
+
+def summary(verdict: Verdict) -> str:
+    """Write a verdict for people: a few lines, the first difference last."""
+    lines = [
+        f"decisions   {verdict.decisions:,} ({verdict.refusals:,} refusals), {verdict.skipped:,} messages skipped",
+        f"facts       {verdict.facts:,}",
+        f"signatures  {verdict.signatures:,} verified",
+    ]
+    if verdict.pending:
+        lines.append(f"pending     {verdict.pending:,} commands are not decided yet")
+    lines += [f"projection  {name}: {rows:,} rows equal" for name, rows in verdict.projections.items()]
+    lines += [f"position    {where}/{offset}" for where, offset in sorted(verdict.positions.items())]
+    lines.append(f"duration    {verdict.duration_s:.1f} s")
+    difference: Difference | None = verdict.difference
+    lines.append("no difference found" if difference is None else f"first difference: {difference}")
+    return "\n".join(lines)
+
+
+def status_of(verdict: Verdict) -> Mapping[str, Any]:
+    """Give what operators are shown of the last audit."""
+    return verdict.as_json()

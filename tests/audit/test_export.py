@@ -1,0 +1,126 @@
+"""An export and its audit, with no broker and no database: every byte of every file is covered."""
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from log import released, topic
+from muniment import exporting
+from muniment.auditing import AuditOptions, audit_export
+from muniment.exported import Exported
+from muniment.exporting import ExportRefused, export
+from processors.audit_verdict import Differs
+from tests.audit.registry import Registry, every_kind_of_decision
+
+
+async def exported(folder: Path) -> Registry:
+    """Export a small registry."""
+    registry, _ = await every_kind_of_decision(facts=3)
+    await export(registry.log, folder)
+    return registry
+
+
+async def test_an_export_holds_every_message_byte_for_byte(tmp_path: Path) -> None:
+    registry = await exported(tmp_path / "export")
+    source = Exported(tmp_path / "export")
+    for name in (topic.commands("facts"), topic.events("facts")):
+        for partition, end in (await source.ends(name)).items():
+            found = [message async for batch in source.messages(name, partition, end) for message in batch]
+            held = registry.log.messages(name, partition)
+            assert [(m.offset, m.timestamp, m.key, m.value) for m in found] == [
+                (m.offset, m.timestamp, m.key, m.value) for m in held
+            ]
+
+
+async def test_an_export_is_audited_to_the_same_verdict_as_its_log(tmp_path: Path) -> None:
+    registry = await exported(tmp_path / "export")
+    log = await registry.audit(tmp_path / "state")
+    verdict = await audit_export(tmp_path / "export")
+    assert verdict.holds
+    assert (verdict.decisions, verdict.facts, verdict.signatures) == (log.decisions, log.facts, log.signatures)
+    assert verdict.positions == log.positions
+    assert (await audit_export(tmp_path / "export", AuditOptions(chain_only=True))).decisions == log.decisions
+
+
+async def test_one_flipped_byte_anywhere_in_an_export_is_found_and_its_place_named(tmp_path: Path) -> None:
+    await exported(tmp_path / "export")
+    for path in sorted(p for p in (tmp_path / "export").rglob("*") if p.is_file()):
+        content = path.read_bytes()
+        name = str(path.relative_to(tmp_path / "export"))
+        every = 1 if path.suffix == ".json" else 3 if path.suffix == ".records" else 97
+        for at in range(0, len(content), every):
+            path.write_bytes(content[:at] + bytes([content[at] ^ (1 << (at % 8))]) + content[at + 1 :])
+            with pytest.raises(Differs) as found:
+                Exported(tmp_path / "export").check()
+            assert found.value.difference.place.startswith(name)
+            if path.suffix == ".records" and at >= len(exporting.MAGIC):
+                assert found.value.difference.place != name  # the record and its offset are named
+        path.write_bytes(content)
+    assert Exported(tmp_path / "export").check() > 0
+
+
+async def test_a_file_that_is_cut_missing_or_added_is_found(tmp_path: Path) -> None:
+    await exported(tmp_path / "export")
+    name = f"{topic.events('facts')}/1.records"
+    path = tmp_path / "export" / name
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+    assert name in str((await audit_export(tmp_path / "export")).difference)
+    path.unlink()
+    assert name in str((await audit_export(tmp_path / "export")).difference)
+    path.write_bytes(content)
+    (tmp_path / "export" / "extra").write_text("x")
+    assert str((await audit_export(tmp_path / "export")).difference).startswith("extra: export")
+
+
+async def test_whole_records_that_were_taken_off_are_found(tmp_path: Path) -> None:
+    registry = await exported(tmp_path / "export")
+    name = f"{topic.events('facts')}/1.records"
+    path = tmp_path / "export" / name
+    last = registry.log.messages(topic.events("facts"), 1)[-1]
+    path.write_bytes(path.read_bytes()[: -len(exporting.frame(last))])
+    verdict = await audit_export(tmp_path / "export")
+    assert verdict.difference is not None
+    assert "records and had" in verdict.difference.detail
+
+
+async def test_a_folder_that_holds_something_is_refused_and_left_alone(tmp_path: Path) -> None:
+    registry, _ = await every_kind_of_decision(facts=2)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("kept")
+    with pytest.raises(ExportRefused):
+        await export(registry.log, tmp_path / "full")
+    assert [p.name for p in tmp_path.iterdir()] == ["full"]  # noqa: ASYNC240  # a test may wait
+    (tmp_path / "empty").mkdir()
+    await export(registry.log, tmp_path / "empty")
+    assert (tmp_path / "empty" / exporting.MANIFEST).is_file()
+
+
+async def test_an_export_that_was_cut_off_leaves_nothing_under_its_name(tmp_path: Path) -> None:
+    registry, _ = await every_kind_of_decision(facts=2)
+
+    def cut(_done: int, _total: int) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await export(registry.log, tmp_path / "export", cut)
+    assert not (tmp_path / "export").exists()
+    with pytest.raises(ExportRefused, match="cut off"):
+        await export(registry.log, tmp_path / "export")
+    shutil.rmtree(tmp_path / "export.partial")
+    assert await export(registry.log, tmp_path / "export") > 0
+
+
+async def test_what_was_no_export_is_named(tmp_path: Path) -> None:
+    verdict = await audit_export(tmp_path)
+    assert verdict.difference is not None
+    assert verdict.difference.place == "manifest.json"
+
+
+async def test_an_export_has_the_schemas_that_its_messages_name(tmp_path: Path) -> None:
+    await exported(tmp_path / "export")
+    held = {json.dumps(json.loads(p.read_text())) for p in (tmp_path / "export" / "schemas").glob("*.avsc")}
+    assert {json.dumps(released.current("facts", "command")), json.dumps(released.current("facts", "decision"))} <= held
