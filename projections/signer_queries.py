@@ -7,13 +7,14 @@ from typing import Any
 from projections.generations import Generation
 from projections.postgres import Transaction
 
-COLUMNS = ("did", "roles", "added_by", "added_at", "revoked_at")
+COLUMNS = ("identity", "did", "roles", "added_by", "added_at", "revoked_at")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSigner:
-    """A signer, revoked or not; times in ms."""
+    """A signer, revoked or not; ``identity`` is the same for each spelling of its DID; times in ms."""
 
+    identity: str
     did: str
     roles: tuple[str, ...]
     added_by: str
@@ -34,10 +35,10 @@ async def page(
     bound: dict[str, Any] = {"offsets": list(offsets), "limit": limit, "role": role, "after": after or ""}
     having = "" if role is None else "WHERE %(role)s = ANY(string_to_array(roles, ' '))"
     rows = await transaction.rows(
-        f"SELECT {', '.join(COLUMNS)} FROM (SELECT DISTINCT ON (did) {', '.join(COLUMNS)}"
-        f" FROM {generation.schema}.signers WHERE did > %(after)s"
-        " AND pos <= (%(offsets)s::bigint[])[part + 1] ORDER BY did, pos DESC) s"
-        f" {having} ORDER BY did LIMIT %(limit)s",
+        f"SELECT {', '.join(COLUMNS)} FROM (SELECT DISTINCT ON (identity) {', '.join(COLUMNS)}"
+        f" FROM {generation.schema}.signers WHERE identity > %(after)s"
+        " AND pos <= (%(offsets)s::bigint[])[part + 1] ORDER BY identity, pos DESC) s"
+        f" {having} ORDER BY identity LIMIT %(limit)s",
         bound,
     )
-    return [StoredSigner(did, tuple(roles.split()), *rest) for did, roles, *rest in rows]
+    return [StoredSigner(name, did, tuple(roles.split()), *rest) for name, did, roles, *rest in rows]

@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
+from domain.did import identity
 from domain.facts.signer import SignerAdded, SignerRevoked, SignerRolesSet
 from log.following import Decided
 from projections.generations import Batch, Table
 from projections.lines import Copying, line
 from projections.postgres import Transaction
 
-COLUMNS = ("did", "part", "pos", "at", "roles", "added_by", "added_at", "revoked_at")
+COLUMNS = ("identity", "did", "part", "pos", "at", "roles", "added_by", "added_at", "revoked_at")
 DEFINITION = """
 CREATE TABLE {schema}.signers (
-  did text COLLATE "C" NOT NULL, part integer NOT NULL, pos bigint NOT NULL, at bigint NOT NULL,
+  identity text COLLATE "C" NOT NULL, did text NOT NULL, part integer NOT NULL, pos bigint NOT NULL, at bigint NOT NULL,
   roles text NOT NULL, added_by text NOT NULL, added_at bigint NOT NULL, revoked_at bigint);
-CREATE UNIQUE INDEX signers_newest ON {schema}.signers (did, pos DESC);
+CREATE UNIQUE INDEX signers_newest ON {schema}.signers (identity, pos DESC);
 """
 
 
@@ -37,30 +38,33 @@ class SignersBatch:
         if not self._events:
             return
         known = await transaction.rows(
-            f"SELECT DISTINCT ON (did) did, roles, added_by, added_at, revoked_at FROM {self._schema}.signers"
-            " WHERE did = ANY(%s) ORDER BY did, pos DESC",
-            sorted({event.did for event, *_ in self._events}),
+            f"SELECT DISTINCT ON (identity) identity, did, roles, added_by, added_at, revoked_at"
+            f" FROM {self._schema}.signers WHERE identity = ANY(%s) ORDER BY identity, pos DESC",
+            sorted({identity(event.did) for event, *_ in self._events}),
         )
-        state = {did: tuple(rest) for did, *rest in known}
+        state = {name: tuple(rest) for name, *rest in known}
         copying = Copying(f"{self._schema}.signers ({', '.join(COLUMNS)})")
         for event, part, pos, at in self._events:
-            now = state[event.did] = after(state.get(event.did), event, at)
-            roles, added_by, added_at, revoked_at = now
+            name = identity(event.did)
+            did, roles, added_by, added_at, revoked_at = state[name] = after(state.get(name), event, at)
             revoked = None if revoked_at is None else str(revoked_at)
-            copying.add(line((event.did, str(part), str(pos), str(at), roles, added_by, str(added_at), revoked)))
+            copying.add(line((name, did, str(part), str(pos), str(at), roles, added_by, str(added_at), revoked)))
         await copying.end(transaction)
 
 
 def after(known: tuple[Any, ...] | None, event: Any, at: int) -> tuple[Any, ...]:
-    """Give a signer's (roles, added_by, added_at, revoked_at) after an event; roles are joined by spaces."""
+    """Give a signer's (did, roles, added_by, added_at, revoked_at) after an event; roles are joined by spaces.
+
+    The DID keeps the spelling in which it was added.
+    """
     if isinstance(event, SignerAdded):
-        return " ".join(event.roles), event.added_by, at, None
+        return event.did, " ".join(event.roles), event.added_by, at, None
     if known is None:
         raise LookupError(f"{type(event).__name__} is about a signer that was never added")
-    _, added_by, added_at, revoked_at = known
+    did, _, added_by, added_at, revoked_at = known
     if isinstance(event, SignerRolesSet):
-        return " ".join(event.roles), added_by, added_at, revoked_at
-    return (*known[:3], at)
+        return did, " ".join(event.roles), added_by, added_at, revoked_at
+    return (*known[:4], at)
 
 
 class SignersProjection:
@@ -69,7 +73,7 @@ class SignersProjection:
     name = "signers"
     context = "facts"
     events: tuple[type, ...] = (SignerAdded, SignerRolesSet, SignerRevoked)
-    tables: Sequence[Table] = (Table("signers", COLUMNS, ("did", "pos")),)
+    tables: Sequence[Table] = (Table("signers", COLUMNS, ("identity", "pos")),)
 
     def definition(self, schema: str) -> str:
         """Write the statements that make its table."""

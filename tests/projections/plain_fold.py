@@ -43,15 +43,16 @@ def folded(log: MemoryLog, below: dict[int, int] | None = None) -> Tables:
             elif type(event) in BECOMES:
                 changed(tables, event, where)
             elif isinstance(event, signer.SignerAdded | signer.SignerRolesSet | signer.SignerRevoked):
-                known = signers.get(event.did, {})
+                name = event.did.lower() if event.did.startswith("did:pkh:") else event.did
+                known = signers.get(name, {})
                 if isinstance(event, signer.SignerAdded):
-                    known = {"added_by": event.added_by, "added_at": decision.at, "revoked_at": None}
+                    known = {"did": event.did, "added_by": event.added_by, "added_at": decision.at, "revoked_at": None}
                 if isinstance(event, signer.SignerRevoked):
                     known = known | {"revoked_at": decision.at}
                 else:
                     known = known | {"roles": " ".join(event.roles)}
-                signers[event.did] = known
-                tables["signers"][event.did, pos] = {"did": event.did, **where, **known}
+                signers[name] = known
+                tables["signers"][name, pos] = {"identity": name, **where, **known}
             else:
                 endpoint(tables, event, where)
     return tables

@@ -5,6 +5,7 @@ import hashlib
 import json
 from typing import Any
 
+from domain.did import identity
 from domain.facts.fact import ExpireFact, IssueFact, QuarantineFact, ReleaseFact, RevokeFact, Subject
 from domain.facts.signer import AddSigner, RevokeSigner
 from domain.facts.webhook import (
@@ -26,6 +27,7 @@ from processors.seat import Seat
 
 ADMIN = "did:key:zAdmin"
 ISSUERS = ("did:key:zIssuerA", "did:key:zIssuerB", "did:pkh:eip155:1:0x" + "aB" * 20, "did:key:zIssuerD")
+PKH = "did:pkh:eip155:1:0x" + "cD" * 20
 WEBHOOKS = ("wh_a", "wh_b")
 AT = 1_760_000_000_000
 
@@ -43,7 +45,7 @@ class World:
         """Make the topics, and every issuer a curator and an institution."""
         await released.prepare(self.log, self.partitions)
         for issuer in ISSUERS:
-            await self.do(issuer, AddSigner(issuer, ("curator", "institution"), "facts/0/0"))
+            await self.do(identity(issuer), AddSigner(issuer, ("curator", "institution"), "facts/0/0"))
         return self
 
     async def do(self, key: str, payload: Any, actor: str = ADMIN) -> tuple[int, int, Decision]:
@@ -75,7 +77,7 @@ class World:
         payload = IssueFact(
             fact_id, kind, subject, issuer, text, "hash", "ed25519", None, "signature", AT, AT + 1, unique
         )
-        partition, offset, decision = await self.do(issuer, payload, issuer)
+        partition, offset, decision = await self.do(identity(issuer), payload, issuer)
         if decision.refusal is None:
             self.facts.append((fact_id, issuer))
         return fact_id, (partition, offset)
@@ -89,7 +91,7 @@ class World:
             "release": ReleaseFact(fact_id, "facts/0/0"),
             "expire": ExpireFact(fact_id),
         }[change]
-        return await self.do(issuer, payload)
+        return await self.do(identity(issuer), payload)
 
     async def play(self, moves: list[tuple[str, int, int]]) -> None:
         """Make moves, each a name and two numbers that choose what it is about; refused ones change nothing."""
@@ -104,7 +106,7 @@ class World:
                 await self._other(name, first, second)
 
     async def _other(self, name: str, first: int, second: int) -> None:
-        webhook, signer = WEBHOOKS[first % 2], f"did:key:zSigner{first % 3}"
+        webhook, signer = WEBHOOKS[first % 2], (f"did:key:zSigner{first % 2}", PKH, PKH.lower())[first % 3]
         payload: Any = {
             "signer": AddSigner(signer, ("curator", "publisher")[: 1 + second % 2], "facts/0/0"),
             "unsign": RevokeSigner(signer, "facts/0/0"),
@@ -118,7 +120,7 @@ class World:
                 webhook, 1 + second % 3, 1 + second % 5, ("failed", "parked", "delivered")[second % 3], 500, "no", AT
             ),
         }[name]
-        await self.do(payload.did if name in ("signer", "unsign") else webhook, payload)
+        await self.do(payload.did.lower() if name in ("signer", "unsign") else webhook, payload)
 
 
 MOVES = (
