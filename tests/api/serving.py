@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import hashlib
+import io
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -68,6 +69,8 @@ class Registry:
     log: MemoryLog = field(default_factory=MemoryLog)
     operator: SigningKey = field(default_factory=lambda: key(0))
     keys: ServiceKeys = field(default_factory=lambda: ServiceKeys([service_key(bytes(32))]))
+    decides: bool = True
+    decider: "asyncio.Task[None] | None" = None
     tokens: dict[str, str] = field(default_factory=dict)
     api: Api = field(init=False)
     client: TestClient[web.Request, web.Application] = field(init=False)
@@ -85,7 +88,8 @@ class Registry:
             settings=self.settings,
         )
         self.tasks.append(asyncio.create_task(loops(self.api, "api-test")))
-        self.start_decider()
+        if self.decides:
+            self.start_decider()
         value = released.codec("facts", "command").encode(genesis_command(self.operator))
         partition = partition_of(self.operator.did, PARTITIONS)
         await (await self.log.append(topic.commands("facts"), partition, [(self.operator.did.encode(), value)]))
@@ -103,6 +107,8 @@ class Registry:
         self.decider = asyncio.create_task(processor.run())
 
     async def stop_decider(self) -> None:
+        if self.decider is None:
+            return
         self.decider.cancel()
         await asyncio.gather(self.decider, return_exceptions=True)
 
@@ -137,7 +143,8 @@ class Registry:
         sent = dict(headers or {})
         if by is not None:
             sent["Authorization"] = f"Bearer {await self.session(by)}"
-        data = raw if raw is not None else None if body is None else json.dumps(body).encode()
+        content = raw if raw is not None else None if body is None else json.dumps(body).encode()
+        data = None if content is None else io.BytesIO(content)
         if data is not None:
             sent.setdefault("Content-Type", "application/json")
         async with self.client.request(method, path, data=data, headers=sent) as response:
@@ -151,6 +158,24 @@ class Registry:
         answer = await self.ask("POST", "/signers", {"did": made.did, "roles": list(roles)}, by=self.operator)
         assert answer.status == 201, answer.text
         return made
+
+    async def until(self, ask: Callable[[], Awaitable[Answer]], statuses: set[int]) -> Answer:
+        """Ask again until one of these is answered."""
+        async with asyncio.timeout(5):
+            while True:
+                answer = await ask()
+                if answer.status in statuses:
+                    return answer
+                await asyncio.sleep(0.05)
+
+    async def ruled(self, location: str, by: SigningKey | None = None) -> Answer:
+        """Ask what became of a command until it was ruled on."""
+        async with asyncio.timeout(5):
+            while True:
+                answer = await self.ask("GET", location, by=by)
+                if answer.json["status"] != "pending":
+                    return answer
+                await asyncio.sleep(0.02)
 
     def appended(self) -> int:
         """Count the commands on the log."""

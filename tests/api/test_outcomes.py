@@ -22,9 +22,8 @@ async def test_while_the_log_is_away_nothing_is_appended_and_the_caller_may_try_
     assert (await registry.ask("POST", "/facts", star(curator), by=curator, headers=waiting)).code == "log_unavailable"
     assert registry.appended() == before
     registry.log.reachable = True
-    async with asyncio.timeout(5):
-        while (await registry.ask("POST", "/facts", star(curator), by=curator)).status not in (200, 201):
-            await asyncio.sleep(0.05)
+    answer = await registry.until(lambda: registry.ask("POST", "/facts", star(curator), by=curator), {200, 201})
+    assert answer.json["status"] == "active"
 
 
 async def test_without_a_decider_the_outcome_is_unknown_and_the_same_request_finds_it(registry: Registry) -> None:
@@ -39,9 +38,7 @@ async def test_without_a_decider_the_outcome_is_unknown_and_the_same_request_fin
     pending = await registry.ask("GET", f"/commands/{name}")
     assert (pending.status, pending.json) == (200, {"id": name, "type": "IssueFact", "status": "pending"})
     registry.start_decider()
-    async with asyncio.timeout(5):
-        while (found := await registry.ask("GET", f"/commands/{name}")).json["status"] == "pending":
-            await asyncio.sleep(0.02)
+    found = await registry.ruled(f"/commands/{name}")
     assert found.json["status"] == "accepted"
     again = await registry.ask("POST", "/facts", sent, by=curator, headers=headers)
     assert (again.status, again.json) == (200, found.json["result"])
@@ -55,17 +52,13 @@ async def test_a_write_that_is_not_waited_for_is_found_by_its_location(registry:
     assert sent.status == 202
     location = sent.headers["Location"]
     assert sent.json == {"id": location.removeprefix("/commands/"), "type": "IssueFact", "status": "pending"}
-    async with asyncio.timeout(5):
-        while (found := await registry.ask("GET", location)).json["status"] == "pending":
-            await asyncio.sleep(0.02)
+    found = await registry.ruled(location)
     assert found.json["result"]["status"] == "active"
     assert found.headers["Muniment-Position"] == found.json["position"]
     short = await registry.ask("GET", "/commands/" + found.json["id"].split(".")[0])
     assert short.json["result"] == found.json["result"]
     refused = await registry.ask("POST", "/facts", star(curator, reason="x"), by=curator, headers=headers)
-    async with asyncio.timeout(5):
-        while (found := await registry.ask("GET", refused.headers["Location"])).json["status"] == "pending":
-            await asyncio.sleep(0.02)
+    found = await registry.ruled(refused.headers["Location"])
     assert (found.json["status"], found.json["problem"]["code"]) == ("refused", "already_active")
     hit = await registry.ask("POST", "/facts", star(curator), by=curator, headers=headers)
     assert (hit.status, hit.headers["Idempotency-Hit"]) == (200, "true")
@@ -85,9 +78,7 @@ async def test_a_webhooks_command_is_for_admins_and_never_shows_its_secret(regis
     body = {"url": "https://93.184.215.14/"}
     sent = await registry.ask("POST", "/webhooks", body, by=registry.operator, headers=headers)
     location = sent.headers["Location"]
-    async with asyncio.timeout(5):
-        while (found := await registry.ask("GET", location, by=registry.operator)).json["status"] == "pending":
-            await asyncio.sleep(0.02)
+    found = await registry.ruled(location, by=registry.operator)
     assert found.json["result"]["url"] == body["url"]
     assert "secret" not in found.json["result"]
     assert (await registry.ask("GET", location)).code == "not_found"
@@ -115,7 +106,7 @@ async def test_a_read_waits_for_its_position_and_says_when_it_was_not_reached(re
 
 
 async def test_two_apis_give_one_fact_one_outcome() -> None:
-    async with running() as one, running(log=one.log, operator=one.operator) as two:
+    async with running() as one, running(log=one.log, decides=False) as two:
         curator = await one.signer(1, "curator")
         await asyncio.gather(one.session(curator), two.session(curator))
         async with asyncio.timeout(5):
