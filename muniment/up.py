@@ -14,6 +14,7 @@ from log import released
 from log.kafka import KafkaLog
 from log.kafka_address import KafkaAddress
 from log.log import LogUnavailable
+from muniment.client import Client
 from muniment.operator import Genesis, make_admin, operator_key, sealing_key
 from muniment.roles import ROLES
 from muniment.settings import Settings, unknown_variables
@@ -26,6 +27,8 @@ STAGE: Final = 2
 """Our processes end before the broker and PostgreSQL, whose stage is lower."""
 READY_TIMEOUT_S: Final = 120.0
 PREPARE_RETRY_S: Final = 0.3
+HEALTH_POLL_S: Final = 0.1
+SERVING: Final = "ok"
 
 
 def up(settings: Settings, *, as_json: bool = False) -> int:
@@ -71,6 +74,14 @@ class _Up:
         argv = [sys.executable, "-P", "-m", "muniment", role]
         return Process(role, argv, env, ready, STAGE, ready_timeout_s=READY_TIMEOUT_S)
 
+    async def _wait_until_served(self) -> None:
+        """Wait until commands are decided and reads are answered; raises Refused and Unreachable."""
+        async with Client(self._url, timeout_s=READY_TIMEOUT_S) as client:
+            while (await client.health()).status != SERVING:  # noqa: ASYNC110 - other processes are waited for
+                await asyncio.sleep(HEALTH_POLL_S)
+            async for _ in client.facts.list(page_size=1):
+                break
+
     async def _on_ready(self, stack: Stack) -> None:
         log = KafkaLog(KafkaAddress.parse(stack.services.kafka), client_id="muniment-up")
         try:
@@ -85,6 +96,7 @@ class _Up:
             await log.close()
         if outcome is not Genesis.ALREADY:
             _note(outcome.value)
+        await self._wait_until_served()
         _note(f"everything runs after {time.monotonic() - self._began:.1f} s")
         said = json.dumps({"ready": True, "url": self._url}) if self._as_json else f"muniment is ready on {self._url}"
         print(said, flush=True)
