@@ -3,7 +3,7 @@
 import argparse
 
 from muniment.cli_options import Verbs
-from muniment.cli_output import console, print_json, shown
+from muniment.cli_output import print_json, shown
 from muniment.cli_reach import add_client_verb, reached
 from muniment.client import Change
 
@@ -29,4 +29,4 @@ def _print(args: argparse.Namespace, change: Change) -> None:
         print_json(item)
         return
     words = (fact.created_at, change.change, fact.kind, fact.subject.ref, "by", fact.issuer_did, fact.id)
-    console().print(" ".join(map(shown, words)), markup=False, soft_wrap=True)
+    print(" ".join(map(shown, words)), flush=True)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from muniment.cli_options import Verbs, add_settings, add_verb
 from muniment.cli_outcome import DONE, FAILED, Failure, usage_error
-from muniment.cli_output import console, positive, print_json, print_members, progress
+from muniment.cli_output import positive, print_json, print_members, progress
 from muniment.cli_reach import services
 from muniment.settings import Settings
 
@@ -111,7 +111,7 @@ async def _audit(args: argparse.Namespace) -> int:
     if args.json:
         print_json(verdict.as_json())
     else:
-        console().print(summary(verdict), markup=False, soft_wrap=True)
+        print(summary(verdict), flush=True)
     return DONE if verdict.holds else FAILED
 
 

@@ -23,6 +23,9 @@ CODES: Final[Mapping[str, str]] = {
 }
 """Errors of layers that most verbs never import, by name."""
 
+SHOWN: Final = ("fact_id", "command_id", "request_id")
+"""Members of a refusal that people are told too."""
+
 DONE: Final = 0
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
@@ -40,7 +43,8 @@ class Failure(Exception):
         if as_json:
             line = json.dumps({"code": self.code, "detail": self.detail, **self.more}, ensure_ascii=False)
         else:
-            line = f"muniment: {self.code}: {self.detail}"
+            named = [f"{name} {value}" for name, value in self.more.items() if name in SHOWN]
+            line = f"muniment: {self.code}: {self.detail}" + (f" ({', '.join(named)})" if named else "")
         print(line, file=sys.stderr, flush=True)
 
 

@@ -4,7 +4,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from rich import box
@@ -26,7 +26,8 @@ T = TypeVar("T")
 
 def console() -> Console:
     """Give what prints to standard output."""
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=PIPE_WIDTH)
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    return Console(highlight=False, emoji=False, markup=False, width=width)
 
 
 def shown(value: object) -> str:
@@ -57,15 +58,32 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for row in rows:
         table.add_row(*(Text(shown(value), overflow="fold") for value in row))
-    console().print(table)
+    _print_trimmed(table)
 
 
 def print_members(members: Mapping[str, Any]) -> None:
     """Print an object's members, one a line."""
     table = Table.grid(padding=(0, 2))
-    for name, value in members.items():
+    for name, value in _flat(members):
         table.add_row(Text(name, style="bold"), Text(shown(value), overflow="fold"))
-    console().print(table)
+    _print_trimmed(table)
+
+
+def _flat(members: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Give the members of nested objects by their path, ``subject.ref``."""
+    for name, value in members.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{above}{shown(name)}.")
+        else:
+            yield above + shown(name), value
+
+
+def _print_trimmed(table: Table) -> None:
+    """Print a table without the spaces that fill its last column."""
+    printer = console()
+    with printer.capture() as captured:
+        printer.print(table)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()), flush=True)
 
 
 def print_result(args: argparse.Namespace, result: Result, line: str | None = None) -> None:
@@ -73,7 +91,7 @@ def print_result(args: argparse.Namespace, result: Result, line: str | None = No
     if args.json:
         print_json(result.json)
     elif line is not None:
-        console().print(Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", line)), soft_wrap=True)
+        print(shown(line), flush=True)
     else:
         print_members(result.json)
 
