@@ -40,6 +40,7 @@ FILES = (
     "api.facts",
     "api.fact_reads",
     "api.signers",
+    "api.signer_reads",
     "api.playlists",
     "api.webhooks",
     "api.webhook_reads",
@@ -50,7 +51,7 @@ FILES = (
     "api.operations",
 )
 API: web.AppKey[Api] = web.AppKey("api", Api)
-REQUEST_ID = re.compile(r"^[A-Za-z0-9._:-]{1,128}$")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
 Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -112,7 +113,7 @@ async def _answer(
     """Serve one request from its id to its line in the log; whatever is raised becomes a problem."""
     started = time.perf_counter()
     sent = request.headers.get("X-Request-ID", "")
-    request_id = sent if REQUEST_ID.match(sent) else secrets.token_hex(8)
+    request_id = sent if REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
     code, limits = "", {}
     try:
         caller = _caller(api, request)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast
 
 from aiohttp import web
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from api.freshness import ReadModel, as_of, wait_until_fresh
 from api.pages import page, read_cursor, write_cursor
@@ -40,6 +40,8 @@ def feed_of(store: FeedStore) -> Feed:
 class StarView(BaseModel):
     """An active star; ``position`` is the token of the change by which it is active."""
 
+    model_config = ConfigDict(title="Star")
+
     fact_id: str
     issuer_did: str
     issued_at: str
@@ -49,6 +51,8 @@ class StarView(BaseModel):
 
 class PlaylistView(BaseModel):
     """A playlist with its stars; ``stars_recent`` are the last 10, newest first."""
+
+    model_config = ConfigDict(title="Playlist")
 
     dpVersion: Literal["1.0.0"]  # noqa: N815  # the name on the wire
     id: str

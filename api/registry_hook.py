@@ -112,5 +112,6 @@ ROUTES = [
             "log_unavailable",
         ),
         raw_body=True,
+        limited=False,  # a sender proves itself by its signature, and a refusal would only delay the feed
     ),
 ]

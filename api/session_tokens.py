@@ -18,6 +18,7 @@ from log.dids import InvalidDid
 from log.message import Signature
 from log.signatures import InvalidSignature, verify
 from log.statements import session_signed_bytes
+from projections.postgres import PostgresUnavailable
 
 AUDIENCE = "muniment"
 NONCE_LIFETIME_S = 5 * 60
@@ -97,7 +98,11 @@ class Sessions:
             verify(alg, did, session_signed_bytes(issuer=self.issuer, did=did, nonce=nonce), signature)
         except (InvalidSignature, InvalidDid) as error:
             raise ProblemError("invalid_signature", error.detail) from None
-        if not await self._used.use(nonce, nonce_expires_at):
+        try:
+            unused = await self._used.use(nonce, nonce_expires_at)
+        except PostgresUnavailable:
+            raise ProblemError("read_model_unavailable", headers={"Retry-After": "1"}) from None
+        if not unused:
             raise ProblemError("invalid_signature", "the nonce was used already")
         now = int(time.time())
         proof = {"nonce": nonce, "issuer": self.issuer, "alg": alg, "signature": signature}

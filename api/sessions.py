@@ -94,7 +94,7 @@ ROUTES = [
         "Open a session with a signed nonce",
         request_model=SessionRequest,
         responses={201: SessionView},
-        problems=("invalid_signature", "unsupported_algorithm"),
+        problems=("invalid_signature", "unsupported_algorithm", "read_model_unavailable"),
     ),
     Route("GET", "/.well-known/jwks.json", show_keys, "The keys that sign sessions", responses={200: JwksView}),
 ]

@@ -25,7 +25,7 @@ async def test_a_fact_is_issued_with_its_position_and_shown_as_it_was_signed(reg
     assert fact["created_at"].endswith("Z")
     assert len(fact["created_at"]) == 24
     assert answer.headers["Muniment-Position"] == fact["position"]
-    assert list(read_token(fact["position"]))[0][0] == "facts"
+    assert next(iter(read_token(fact["position"])))[0] == "facts"
 
 
 async def test_the_same_fact_again_is_that_fact_with_the_hit_whatever_the_key(registry: Registry) -> None:
