@@ -59,6 +59,9 @@ class KafkaReader:
         """Leave the group, if any, and close the connections."""
         if self._on_revoked is not None:
             await self._on_revoked(sorted(part.partition for part in self._consumer.assignment()))
+        # aiokafka ends a task of its own; one that never ran yet would pass for a cancellation of ours and leave the
+        # connections open.
+        await asyncio.sleep(0)
         await self._consumer.stop()
 
 
