@@ -11,7 +11,7 @@ from api.metrics import Metrics
 from api.rate_limits import InvalidRateLimits, RateLimits
 from api.replies import Replies
 from api.service_keys import InvalidServiceKey, ServiceKeys, service_key_of_text
-from api.session_tokens import Sessions, UsedNoncesInProcess
+from api.session_tokens import Sessions
 from api.wiring import CONTEXT, Api, ApiSettings
 from log import topic
 from log.status import StatusBoard, keep_publishing
@@ -23,6 +23,7 @@ from projections.issued import write_issued
 from projections.mirror import Writer
 from projections.postgres import Postgres
 from projections.reads import Reads
+from projections.used_nonces import UsedNonces
 
 READ_WRITERS: Final[Sequence[Writer]] = (write_issued,)
 """What an api process keeps in its store besides the feed."""
@@ -58,9 +59,9 @@ async def serve(place: Place) -> None:
     """Serve the api until cancelled."""
     settings = place.settings
     replies = Replies()
-    sessions = Sessions(service_keys(settings), public_url(settings), UsedNoncesInProcess())
     limits, sealing = rate_limits(settings), sealing_key(settings)
     postgres = Postgres(postgres_dsn(settings))
+    sessions = Sessions(service_keys(settings), public_url(settings), UsedNonces(postgres))
     store = FeedStore(
         place.log,
         settings.state(place.role) / "feed",
