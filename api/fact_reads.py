@@ -13,7 +13,7 @@ from api.postgres_reads import PROBLEMS, offsets_in, read
 from api.problems import ProblemError, invalid
 from api.route import Asked, Route, json_response
 from api.shapes import FreshQuery, Maybe, PageQuery, Text
-from api.since import START, read_since, write_since
+from api.since import read_since, write_since
 from api.times import rfc3339
 from api.wiring import CONTEXT
 from domain.decider import Position
@@ -121,7 +121,7 @@ async def browse(asked: Asked) -> web.StreamResponse:
         for name in ("cursor", "as_of"):
             if getattr(query, name) is not None:
                 raise invalid(f"/{name}", "a feed goes on by since alone")
-        return await _feed(asked, query)
+        return await _feed(asked, query, query.since)
     filters: dict[str, JsonValue] = {"of": "facts", **query.binding()}
     after: tuple[int, int, int] | None = None
     held: Cut | None = None
@@ -157,9 +157,9 @@ async def browse(asked: Asked) -> web.StreamResponse:
     return json_response(page([shown(item) for item in items], cursor), headers=headers)
 
 
-async def _feed(asked: Asked, query: FactsQuery) -> web.StreamResponse:
+async def _feed(asked: Asked, query: FactsQuery, since: str) -> web.StreamResponse:
     filters = query.binding()
-    after = read_since(query.since or START, filters)
+    after = read_since(since, filters)
 
     async def ask(
         transaction: Transaction, generation: Generation
