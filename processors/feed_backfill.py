@@ -11,6 +11,7 @@ from typing import Any, Final
 import aiohttp
 
 from domain.facts.kinds import KINDS
+from domain.json_value import JsonValue
 from log import strict_json
 from log.log import Log
 from log.topic import FACTS_INGEST
@@ -20,6 +21,8 @@ KEY: Final = b"backfill"
 PAGE_LIMIT: Final = 100
 PAGE_BYTES: Final = 64 << 20
 """A page of the largest facts there can be is not larger."""
+PAGE_DEPTH: Final = strict_json.max_depth_levels + 8
+"""A page holds facts, whose bodies may be as deep as a request."""
 REQUEST_TIMEOUT_S: Final = 30.0
 TAIL: Final = 500
 POLL_S: Final = 2.0
@@ -101,27 +104,28 @@ class RemoteFacts:
 
     async def __call__(self, cursor: str) -> Mapping[str, Any]:
         """Read one page. Raises RegistryUnavailable."""
-        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
         query = {"since": cursor, "limit": str(PAGE_LIMIT)}
-        try:
-            async with self._session.get(f"{self._url}/facts", params=query, timeout=timeout) as answer:
-                if answer.status != 200:
-                    raise RegistryUnavailable(f"the registry answered {answer.status}")
-                raw = bytearray()
-                async for chunk in answer.content.iter_any():
-                    raw += chunk
-                    if len(raw) > PAGE_BYTES:
-                        raise RegistryUnavailable("the registry's answer has no end")
-                page = strict_json.parse(bytes(raw), max_depth=PAGE_DEPTH)
-        except (aiohttp.ClientError, TimeoutError, strict_json.MalformedJson) as error:
-            raise RegistryUnavailable(type(error).__name__) from error
+        page = await read_json(self._session, f"{self._url}/facts", query)
         if not isinstance(page, dict):
             raise RegistryUnavailable("the registry's answer is not a page")
         return page
 
 
-PAGE_DEPTH: Final = strict_json.max_depth_levels + 8
-"""A page holds facts, whose bodies may be as deep as a request."""
+async def read_json(session: aiohttp.ClientSession, url: str, query: Mapping[str, str] | None = None) -> JsonValue:
+    """Read what a registry shows to everyone. Raises RegistryUnavailable."""
+    timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
+    try:
+        async with session.get(url, params=query, timeout=timeout) as answer:
+            if answer.status != 200:
+                raise RegistryUnavailable(f"the registry answered {answer.status}")
+            raw = bytearray()
+            async for chunk in answer.content.iter_any():
+                raw += chunk
+                if len(raw) > PAGE_BYTES:
+                    raise RegistryUnavailable("the registry's answer has no end")
+            return strict_json.parse(bytes(raw), max_depth=PAGE_DEPTH)
+    except (aiohttp.ClientError, TimeoutError, strict_json.MalformedJson) as error:
+        raise RegistryUnavailable(type(error).__name__) from error
 
 
 async def backfill_forever(

@@ -124,7 +124,10 @@ def _playlist(body: JsonValue, offset: int) -> Playlist:
     if not isinstance(created, int) or not isinstance(items, list):
         raise InvalidMessage("", "must have created in ms and a list of items")
     text = strict_json.dump(items).decode()
-    playlist_id, slug, title, posted_by = (_text(body, name) for name in ("id", "slug", "title", "posted_by"))
+    playlist_id, slug, posted_by = (_text(body, name) for name in ("id", "slug", "posted_by"))
+    title = body.get("title")
+    if not isinstance(title, str):
+        raise InvalidMessage("/title", "must be text")
     return Playlist(FROM_QUEUE, offset, playlist_id, slug, title, created, text, posted_by)
 
 
