@@ -8,7 +8,8 @@ from domain.ruling import HALF, ID_PREFIX
 
 
 def _half(digest: bytes) -> str:
-    return base64.b32encode(digest).decode().lower()[:HALF]
+    # 20 bytes are 32 characters: the rest of the digest would only be cut off.
+    return base64.b32encode(digest[:20]).decode().lower()[:HALF]
 
 
 def _digest(*parts: str) -> bytes:
