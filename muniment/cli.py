@@ -9,6 +9,7 @@ from muniment import (
     cli_facts,
     cli_feed,
     cli_keys,
+    cli_listen,
     cli_maintenance,
     cli_operations,
     cli_processes,
@@ -17,7 +18,17 @@ from muniment import (
 )
 from muniment.cli_outcome import Failure, run_verb
 
-NOUNS = (cli_processes, cli_keys, cli_facts, cli_signers, cli_webhooks, cli_feed, cli_operations, cli_maintenance)
+NOUNS = (
+    cli_processes,
+    cli_keys,
+    cli_facts,
+    cli_signers,
+    cli_webhooks,
+    cli_feed,
+    cli_operations,
+    cli_maintenance,
+    cli_listen,
+)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -144,4 +144,6 @@ async def _list(args: argparse.Namespace) -> None:
 async def _history(args: argparse.Namespace) -> None:
     async with reached(args) as client:
         events = await client.facts.history(args.fact)
-        print_results(args, events, {"at": "at", "event": "type", "position": "position", "detail": "detail"})
+        print_results(
+            args, events, {"at": "at", "event": "type", "by": "by", "reason": "reason", "position": "position"}
+        )

@@ -57,3 +57,13 @@ def json_lines(file: BinaryIO) -> Iterator[tuple[int, Mapping[str, Any]]]:
         if not isinstance(found, dict):
             raise Failure("malformed_json", f"line {number}: not an object")
         yield number, found
+
+
+def secret_in(path: Path | None) -> str | None:
+    """Read a secret from a file, never from a flag that others could see; raises Failure."""
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        raise Failure("unreadable_file", f"{path} can't be read as a secret") from None

@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
+from muniment import cli_listen
+from muniment.cli_given import secret_in
 from muniment.cli_options import Verbs, add_noun
-from muniment.cli_outcome import Failure
 from muniment.cli_output import add_limit, print_result, print_results, taken
 from muniment.cli_reach import add_client_verb, reached, signed_in
 
@@ -26,18 +27,9 @@ def add_verbs(verbs: Verbs) -> None:
     add_limit(deliveries)
     rotate = add_client_verb(webhooks, "rotate-secret", _rotate, "give an endpoint another secret; both sign meanwhile")
     rotate.add_argument("--secret-file", type=Path, metavar="FILE", help="a file with the secret, whsec_… [a new one]")
+    cli_listen.add_listen(webhooks)
     for verb in (show, remove, replay, deliveries, rotate):
         verb.add_argument("webhook", metavar="WEBHOOK", help="its id")
-
-
-def secret_in(path: Path | None) -> str | None:
-    """Read a secret from a file, never from a flag that others could see; raises Failure."""
-    if path is None:
-        return None
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        raise Failure("unreadable_file", f"{path} can't be read as a secret") from None
 
 
 async def _add(args: argparse.Namespace) -> None:
@@ -76,7 +68,14 @@ async def _deliveries(args: argparse.Namespace) -> None:
     async with reached(args) as client:
         signed_in(client)
         found = await taken(args, client.webhooks.deliveries(args.webhook))
-        columns = {"sequence": "sequence", "status": "status", "attempts": "attempts", "about": "about"}
+        columns = {
+            "sequence": "sequence",
+            "status": "status",
+            "attempts": "attempts",
+            "response": "response_status",
+            "detail": "detail",
+            "fact": "body.id",
+        }
         print_results(args, found, columns)
 
 

@@ -21,7 +21,7 @@ SUBJECT_TYPES: Final = ("playlist", "asset", "device", "user")
 OTHER_VARIABLES: Final[Mapping[str, str]] = {
     "MUNIMENT_CACHE": "Where the jars of the embedded broker are kept; by default the user's cache folder.",
     "MUNIMENT_KEY": "The signing key's file that a command line verb signs as, like `--as`.",
-    "MUNIMENT_TEST_SERVICES": "For the tests: a data directory whose broker and PostgreSQL run already.",
+    "MUNIMENT_TEST_SERVICES": "For the tests: JSON with `kafka` and `postgres`, where services run already.",
 }
 """Variables that are read elsewhere than in this table."""
 

@@ -116,10 +116,13 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Event(Result):
-    """One event of a fact's history, as the registry shows it."""
+    """One event of a fact's history: what changed, by whom, and the signature where it was signed."""
 
-    type: str = ""
-    at: str | None = None
+    type: str
+    at: str
+    change: str | None = None
+    by: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,10 +150,17 @@ class Webhook(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery(Result):
-    """One delivery to an endpoint, with what became of its attempts in ``json``."""
+    """One delivery to an endpoint; ``status`` is pending, failed, delivered or parked, ``body`` what is sent."""
 
-    sequence: int | str | None = None
-    status: str | None = None
+    sequence: int
+    status: str
+    attempts: int
+    scheduled_at: str
+    body: Json
+    attempted_at: str | None = None
+    retry_at: str | None = None
+    response_status: int | None = None
+    detail: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
