@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from domain.did import identity
 from domain.facts import fact, signer, webhook
 from processors.audit_rows import Change, Get, RowRules
 
@@ -11,7 +12,7 @@ Place = tuple[int, int]
 KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "facts": ("fact_id",),
     "fact_changes": ("fact_id", "pos"),
-    "signers": ("did", "pos"),
+    "signers": ("identity", "pos"),
     "webhooks": ("webhook_id",),
     "deliveries": ("webhook_id", "sequence"),
 }
@@ -106,17 +107,19 @@ class SignerRows(RowRules):
 
     def change(self, get: Get, event: Any, place: Place, at: int) -> Iterable[Change]:
         """Give the row of a signer's event."""
+        if not isinstance(event, signer.SignerAdded | signer.SignerRolesSet | signer.SignerRevoked):
+            return
+        name = identity(event.did)
+        before = get(LATEST + name) or {}
         match event:
-            case signer.SignerAdded():
-                now = {"roles": " ".join(event.roles), "added_by": event.added_by, "added_at": at, "revoked_at": None}
-            case signer.SignerRolesSet():
-                now = {**(get(LATEST + event.did) or {}), "roles": " ".join(event.roles)}
+            case signer.SignerAdded(did, roles, added_by):
+                now = {"did": did, "roles": " ".join(roles), "added_by": added_by, "added_at": at, "revoked_at": None}
+            case signer.SignerRolesSet(roles=roles):
+                now = {**before, "roles": " ".join(roles)}
             case signer.SignerRevoked():
-                now = {**(get(LATEST + event.did) or {}), "revoked_at": at}
-            case _:
-                return
-        yield LATEST + event.did, now
-        yield _row("signers", did=event.did, part=place[0], pos=place[1], at=at, **now)
+                now = {**before, "revoked_at": at}
+        yield LATEST + name, now
+        yield _row("signers", identity=name, part=place[0], pos=place[1], at=at, **now)
 
 
 class WebhookRows(RowRules):
