@@ -209,6 +209,14 @@ class Codec:
 
     def decode(self, data: bytes) -> Any:
         """Read an Avro single object; raises UndecodableValue for anything else."""
+        return self._from_plain(self.plain(data))
+
+    def build(self, plain: Any) -> Any:
+        """Make a value of what ``plain`` gave, which is used up by it."""
+        return self._from_plain(plain)
+
+    def plain(self, data: bytes) -> Any:
+        """Read an Avro single object as dicts, a union's member as (full name, dict); raises as ``decode`` does."""
         written = self._readers.get(data[2:HEADER])
         if data[:2] != MARKER or written is None:
             raise UndecodableValue(f"no schema with fingerprint {data[2:HEADER].hex()} is known")
@@ -223,4 +231,4 @@ class Codec:
             raise UndecodableValue(f"the body is not of its schema: {type(error).__name__}") from error
         if body.tell() != len(data):
             raise UndecodableValue("there are bytes after the body")
-        return self._from_plain(plain)
+        return plain

@@ -3,7 +3,7 @@
 That a fact was issued is in its own row; it isn't written a second time as a change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.facts.fact import FactExpired, FactIssued, FactQuarantined, FactReleased, FactRevoked
@@ -74,20 +74,23 @@ class FactsBatch:
         self._changes = Copying(f"{schema}.fact_changes ({', '.join(CHANGE)})")
         self._latest: dict[str, tuple[str, int, int, str, str | None]] = {}
 
+    def take_plain(self, members: Mapping[str, Any], decided: Decided, at: int) -> None:
+        """Take a new fact."""
+        pos, when, subject = str(decided.offset), str(at), members["subject"]
+        expires_at = members["expires_at"]
+        self._facts.add(
+            line((
+                members["fact_id"], members["kind"], subject["origin"], subject["type"], subject["ref"],
+                subject["digest"], members["issuer_did"], members["body"], members["body_hash"], members["alg"],
+                members["key_id"], members["signature"], str(members["issued_at"]),
+                None if expires_at is None else str(expires_at),
+                str(decided.partition), pos, when, "active", pos, when, None, None,
+            ))
+        )  # fmt: skip
+
     def take(self, event: Any, decided: Decided, at: int) -> None:
-        """Fold one event."""
+        """Take a change of a fact."""
         part, pos = decided.partition, decided.offset
-        if type(event) is FactIssued:
-            about = event.subject
-            self._facts.add(
-                line((
-                    event.fact_id, event.kind, about.origin, about.type, about.ref, about.digest, event.issuer_did,
-                    event.body, event.body_hash, event.alg, event.key_id, event.signature, str(event.issued_at),
-                    None if event.expires_at is None else str(event.expires_at), str(part), str(pos), str(at),
-                    "active", str(pos), str(at), None, None,
-                ))
-            )  # fmt: skip
-            return
         change, actor, reason, alg, key_id, signature = change_of(event)
         status = STATUS_AFTER[change]
         self._changes.add(
@@ -121,7 +124,8 @@ class FactsProjection:
 
     name = "facts"
     context = "facts"
-    events: tuple[type, ...] = (FactIssued, FactRevoked, FactExpired, FactQuarantined, FactReleased)
+    plain: tuple[type, ...] = (FactIssued,)
+    events: tuple[type, ...] = (FactRevoked, FactExpired, FactQuarantined, FactReleased)
     tables: Sequence[Table] = (
         Table("facts", (*CONTENT, *STATUS), ("fact_id",)),
         Table("fact_changes", CHANGE, ("fact_id", "pos")),

@@ -4,9 +4,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
+from domain.catalog import NAMES
 from log.chain import Mark, chain_value
 from log.following import Decided, follow
 from log.log import Log
+from log.message import Decision
+from log.released import codec, namespace
 from projections import generations
 from projections.generations import Batch, Generation, Projection
 from projections.postgres import Postgres, PostgresUnavailable, TableGone, Transaction
@@ -24,6 +27,42 @@ class MarksMoved(RuntimeError):
 
 class Diverged(RuntimeError):
     """The tables stand on another chain than the log that is read; going on would mix two histories."""
+
+
+class Routes:
+    """Which batches take which events, and from which offset on in each partition."""
+
+    def __init__(self, context: str) -> None:
+        self._context, self._codec = context, codec(context, "decision")
+        self._of: dict[type, list[tuple[Batch, Mapping[int, int]]]] = {}
+        self._plain: dict[str, list[tuple[Batch, Mapping[int, int]]]] = {}
+
+    def add(self, projection: Projection, batch: Batch, starts: Mapping[int, int]) -> None:
+        """Let a batch take its projection's events."""
+        for event in projection.events:
+            self._of.setdefault(event, []).append((batch, starts))
+        for event in projection.plain:
+            self._plain.setdefault(f"{namespace(self._context)}.{NAMES[event]}", []).append((batch, starts))
+
+    def take(self, entry: Decided) -> None:
+        """Hand the events of a decision to whoever takes them. Raises UndecodableValue."""
+        plain = self._codec.plain(entry.message.value)
+        rest = False
+        for happening in plain["events"]:
+            name, members = happening["payload"]
+            takers = self._plain.get(name)
+            if takers is None:
+                rest = True
+                continue
+            for batch, starts in takers:
+                if entry.offset >= starts[entry.partition]:
+                    batch.take_plain(members, entry, plain["at"])
+        if rest:
+            decision: Decision = self._codec.build(plain)
+            for happening in decision.events:
+                for batch, starts in self._of.get(type(happening.payload), ()):
+                    if entry.offset >= starts[entry.partition]:
+                        batch.take(happening.payload, entry, decision.at)
 
 
 class Projector:
@@ -76,15 +115,13 @@ class Projector:
         async with self._postgres.transaction() as transaction:
             self._step("locked")
             writing: list[tuple[Generation, Batch]] = []
-            routes: dict[type, list[tuple[Batch, Mapping[int, int]]]] = {}
+            routes = Routes(context)
             for projection in self._projections:
                 held = await self._held(transaction, projection)
                 check(context, held, started, marks)
                 batch = projection.batch(held.schema)
                 writing.append((held, batch))
-                below = {partition: held.marks[partition].next for partition in marks}
-                for event in projection.events:
-                    routes.setdefault(event, []).append((batch, below))
+                routes.add(projection, batch, {partition: held.marks[partition].next for partition in marks})
             await self._take(transaction, decided, routes, [batch for _, batch in writing])
             for held, batch in writing:
                 self._step(f"write {held.projection}")
@@ -99,21 +136,13 @@ class Projector:
         self._fed = {**started, **marks}
 
     async def _take(
-        self,
-        transaction: Transaction,
-        decided: Sequence[Decided],
-        routes: Mapping[type, Sequence[tuple[Batch, Mapping[int, int]]]],
-        batches: Sequence[Batch],
+        self, transaction: Transaction, decided: Sequence[Decided], routes: "Routes", batches: Sequence[Batch]
     ) -> None:
         """Fold events in the order of the log, and let Postgres take in what is ready meanwhile."""
         stop_at = self._stop_at
         for index, entry in enumerate(decided, start=1):
             if stop_at is None or entry.offset < stop_at[entry.partition].next:
-                decision = entry.decision
-                for happening in decision.events:
-                    for batch, below in routes.get(type(happening.payload), ()):
-                        if entry.offset >= below[entry.partition]:
-                            batch.take(happening.payload, entry, decision.at)
+                routes.take(entry)
             if index % DRAIN_EVERY == 0:
                 for batch in batches:
                     await batch.drain(transaction)

@@ -81,6 +81,9 @@ async def rebuild(log: Log, postgres: Postgres, projection: Projection, step: St
         rows, difference = await _compared(log, postgres, projection, number)
         step("compared")
         await _approach(log, postgres, projection, number)
+        async with postgres.transaction() as transaction:
+            for table in projection.tables:
+                await transaction.run(f"ANALYZE {schema_of(projection.name, number)}.{table.name}")
         async with postgres.transaction() as holding:
             live = await _hold_live(log, holding, projection)
             await _bring_to(log, postgres, projection, number, live)
