@@ -123,8 +123,17 @@ class Worker:
             raise self._app.crash_reason or RuntimeError("the worker stopped by itself")
         finally:
             self._started = False
-            async with asyncio.timeout(STOP_TIMEOUT_S):
-                await self._app.stop()
+            await self._stop()
+
+    async def _stop(self) -> None:
+        """Leave the group, so that another leads at once; a worker that can't is left to its session's timeout."""
+        stopping = asyncio.ensure_future(self._app.stop())
+        done, _ = await asyncio.wait({stopping}, timeout=STOP_TIMEOUT_S)
+        if not done:
+            stopping.cancel()
+            journal.warning("worker_stop_timed_out", extra={"timeout_s": STOP_TIMEOUT_S})
+        elif stopping.exception() is not None:
+            journal.warning("worker_stop_failed", extra={"error": type(stopping.exception()).__name__})
 
     def task_report(self) -> Mapping[str, Mapping[str, Any]]:
         """Say of each task when it last ran here and what came of it."""

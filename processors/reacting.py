@@ -143,7 +143,10 @@ async def together(*loops: Awaitable[None]) -> None:
     """Run loops until one fails or all are cancelled; a failure is raised by itself."""
     tasks = [asyncio.ensure_future(loop) for loop in loops]
     try:
-        await asyncio.gather(*tasks)
+        # Not gather: that would cancel the loops once more, in the middle of their goodbyes.
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
     finally:
         for task in tasks:
             task.cancel()

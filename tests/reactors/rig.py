@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,9 @@ from domain.facts.fact import IssueFact, RevokeFact, Subject
 from domain.facts.signer import AddSigner
 from domain.facts.webhook import DeleteWebhook, RegisterWebhook, ReplayWebhook, RotateWebhookSecret
 from log import released, topic
+from log.chain import Mark
 from log.following import Decided, follow
+from log.log import Log
 from log.memory import MemoryLog
 from log.message import Command
 from log.scope import command_id
@@ -98,10 +100,10 @@ async def receiving() -> AsyncIterator[Receiver]:
 
 
 class Registry:
-    """The memory log with its decider, and the commands that an api would append."""
+    """A log, the memory log by default, with its decider, and the commands that an api would append."""
 
-    def __init__(self) -> None:
-        self.log = MemoryLog()
+    def __init__(self, log: Log | None = None) -> None:
+        self.log: Log = log if log is not None else MemoryLog()
         self.decided: list[Decided] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._facts = 0
@@ -185,9 +187,11 @@ class Listener:
     """Keeps each decision that counts."""
 
     def __init__(self, decided: list[Decided]) -> None:
-        self._decided, self._agenda = decided, Agenda(MemoryStore())
+        self._decided = decided
 
-    marks = property(lambda self: self._agenda.marks)
+    async def marks(self, context: str, partitions: int) -> Mapping[int, Mark]:
+        """Begin at the start."""
+        return {partition: Mark.start(topic.events(context), partition) for partition in range(partitions)}
 
     async def apply(self, _context: str, decided: Any, _marks: Any) -> None:
         """Take decisions."""
