@@ -11,6 +11,7 @@ from api.application import application
 from api.metrics import Metrics
 from api.rate_limits import RateLimits
 from api.replies import Replies
+from api.route import Route
 from api.service_keys import ServiceKeys
 from api.session_tokens import Sessions, UsedNonces, UsedNoncesInProcess
 from api.wiring import CONTEXT, Api, ApiSettings
@@ -74,17 +75,24 @@ async def loops(api: Api, name: str) -> None:
 
 
 @asynccontextmanager
-async def serving(api: Api, host: str, port: int) -> AsyncIterator[int]:
-    """Serve until left, and give the port; requests under way are let end.
+async def serving(api: Api, host: str, port: int, table: Sequence[Route] | None = None) -> AsyncIterator[int]:
+    """Serve a route table, the registry's where none is given, until left, and give the port.
+
+    Requests under way are let end.
 
     Bodies aren't decompressed: what a body becomes must be bounded by what was sent.
     """
     runner = web.AppRunner(
-        application(api), access_log=None, auto_decompress=False, keepalive_timeout=KEEPALIVE_S, handle_signals=False
+        application(api, table),
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=KEEPALIVE_S,
+        handle_signals=False,
+        shutdown_timeout=SHUTDOWN_S,
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, backlog=BACKLOG, shutdown_timeout=SHUTDOWN_S)
+        site = web.TCPSite(runner, host, port, backlog=BACKLOG)
         await site.start()
         yield int(runner.addresses[0][1])
     finally:

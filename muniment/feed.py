@@ -1,21 +1,18 @@
 """``muniment feed``: a feed with its own store that knows the registry by webhook and delta feed alone."""
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
 
 import aiohttp
 import uvloop
-from aiohttp import web
 
-from api.application import application
-from api.assembly import BACKLOG, KEEPALIVE_S, SHUTDOWN_S
+from api.assembly import serving
 from api.feed import Feed
 from api.feed_process import ROUTES, FeedApi
 from api.metrics import Metrics
@@ -133,21 +130,18 @@ async def serve_feed(
     queue = QueueFold(Held(store), settings.origin)
     async with aiohttp.ClientSession() as session:
         api = _assembled(log, queue, settings, session)
-        loops = [
-            follow_queue(log, queue),
-            backfill_forever(
+        since = _watched(RemoteFacts(session, settings.registry), api)
+        async with serving(api, settings.host, settings.port, ROUTES) as port:
+            on_ready(f"http://{settings.host}:{port}")
+            healing = backfill_forever(
                 log,
-                _watched(RemoteFacts(session, settings.registry), api),
+                since,
                 every_s=settings.backfill_every_s,
                 wanted=queue.wanted,
                 failed=lambda error: _failed(api, error),
-            ),
-        ]
-        if key is not None:
-            loops.append(_keep_registered(api, settings, key))
-        async with _serving(api, settings) as url:
-            on_ready(url)
-            await together(*loops)
+            )
+            registering = [] if key is None else [_keep_registered(api, settings, key)]
+            await together(follow_queue(log, queue), healing, *registering)
 
 
 def _assembled(log: Log, queue: QueueFold, settings: FeedSettings, session: aiohttp.ClientSession) -> FeedApi:
@@ -224,22 +218,3 @@ async def register(client: Client, url: str, secret: str, data: Path) -> None:
         webhook = await client.webhooks.create(url, secret=secret, idempotency_key=f"feed-{secrets.token_hex(8)}")
     done.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     done.write_text(f"{webhook.id} {print_of}")
-
-
-@contextlib.asynccontextmanager
-async def _serving(api: FeedApi, settings: FeedSettings) -> AsyncIterator[str]:
-    """Serve the feed's routes and give their address; requests under way are let end."""
-    runner = web.AppRunner(
-        application(api, ROUTES),
-        access_log=None,
-        auto_decompress=False,
-        keepalive_timeout=KEEPALIVE_S,
-        handle_signals=False,
-    )
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG, shutdown_timeout=SHUTDOWN_S)
-        await site.start()
-        yield f"http://{settings.host}:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
