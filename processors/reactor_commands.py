@@ -34,6 +34,8 @@ class ReactorCommands:
     def __init__(self, log: Log) -> None:
         self._log, self._codec = log, codec(CONTEXT, "command")
         self._partitions: int | None = None
+        self._gathering: list[Ask] = []
+        self._appending = asyncio.Lock()
 
     def _record(self, ask: Ask) -> Record:
         request = hashlib.sha256(ask.content_id.encode()).digest()
@@ -60,12 +62,20 @@ class ReactorCommands:
         for durable in sent:
             await durable
 
-    async def append_surely(self, asks: Sequence[Ask]) -> None:
-        """Append commands, again and again while the log is away."""
+    async def append_surely(self, ask: Ask) -> None:
+        """Append a command, again and again while the log is away; those that come meanwhile go together."""
         while True:
+            batch = self._gathering
+            batch.append(ask)
             try:
-                await self.append(asks)
+                async with self._appending:
+                    # The first of a batch appends all of it; the others find it done.
+                    if batch is self._gathering:
+                        self._gathering = []
+                        await self.append(batch)
+                        batch.clear()
+                if not any(each is ask for each in batch):
+                    return
             except (LogUnavailable, AppendUnknown):
-                await asyncio.sleep(RETRY_S)
-            else:
-                return
+                pass
+            await asyncio.sleep(RETRY_S)

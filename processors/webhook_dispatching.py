@@ -23,7 +23,9 @@ from processors.webhook_sending import Answer, Sender
 from processors.webhook_signing import body_of, message_id, signed_headers
 
 WEBHOOK_ATTEMPTS_AT_ONCE: Final = 8
-"""Attempts under way to one endpoint."""
+"""Requests under way to one endpoint."""
+WEBHOOK_UNSETTLED_AT_ONCE: Final = 64
+"""Deliveries of one endpoint that are being tried or whose report is not folded yet."""
 WEBHOOK_PARKED_AT_ONCE: Final = 256
 """Deliveries of a disabled endpoint that are parked at once, without an attempt."""
 REPORT_SEEN_WITHIN_S: Final = 10.0
@@ -62,6 +64,7 @@ class Dispatching:
         self._agenda, self._commands, self._sender, self._key = agenda, commands, sender, key
         self._leads, self._step = leads, step
         self._under_way: dict[str, dict[int, asyncio.Event]] = {}
+        self._requests: dict[str, asyncio.Semaphore] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed: BaseException | None = None
         self._freed = asyncio.Event()
@@ -112,7 +115,7 @@ class Dispatching:
     def _start_at(self, webhook_id: str, endpoint: Endpoint, now: int) -> float:
         under_way = self._under_way.setdefault(webhook_id, {})
         disabled = endpoint.status == "disabled"
-        room = WEBHOOK_PARKED_AT_ONCE if disabled else WEBHOOK_ATTEMPTS_AT_ONCE
+        room = WEBHOOK_PARKED_AT_ONCE if disabled else WEBHOOK_UNSETTLED_AT_ONCE
         for ready_at, sequence in self._agenda.ready(webhook_id, room + len(under_way)):
             if sequence in under_way:
                 continue
@@ -128,35 +131,37 @@ class Dispatching:
 
     async def _try(self, webhook_id: str, sequence: int) -> None:
         try:
-            delivery, endpoint = self._agenda.delivery(webhook_id, sequence), self._agenda.endpoints[webhook_id]
+            delivery = self._agenda.delivery(webhook_id, sequence)
             if delivery is not None:
-                await self._deliver(webhook_id, endpoint, sequence, delivery)
+                await self._deliver(webhook_id, sequence, delivery)
         except Exception as error:  # noqa: BLE001  # carried to the loop, which stops loudly
             self._failed = error
         finally:
             del self._under_way[webhook_id][sequence]
             if not self._under_way[webhook_id]:
                 del self._under_way[webhook_id]
+                self._requests.pop(webhook_id, None)
             self._freed.set()
 
-    async def _deliver(self, webhook_id: str, endpoint: Endpoint, sequence: int, delivery: Delivery) -> None:
+    async def _deliver(self, webhook_id: str, sequence: int, delivery: Delivery) -> None:
         attempt = delivery.attempts + 1
-        if endpoint.status == "disabled":
+        self._step("send")
+        async with self._requests.setdefault(webhook_id, asyncio.Semaphore(WEBHOOK_ATTEMPTS_AT_ONCE)):
+            answer = await self._send(webhook_id, sequence, delivery)
+        self._step("sent")
+        if answer is None:
             report = Report("parked", None, "the endpoint is disabled", None)
         else:
-            self._step("send")
-            answer = await self._send(webhook_id, endpoint, sequence, delivery)
-            self._step("sent")
             report = _report(attempt, answer, delivery.first_failed_at)
             if answer.status == GONE:
                 payload = DisableWebhook(webhook_id, "the endpoint answered 410")
-                await self._commands.append_surely([Ask(webhook_id, f"disable:{webhook_id}", payload)])
+                await self._commands.append_surely(Ask(webhook_id, f"disable:{webhook_id}", payload))
                 self._step("disabled")
         ATTEMPTS.labels(report.outcome).inc()
         asked = ReportAttempt(webhook_id, sequence, attempt, *report)
         while not self._is_over(webhook_id, sequence, attempt):
             self._step("report")
-            await self._commands.append_surely([Ask(webhook_id, f"attempt:{webhook_id}:{sequence}:{attempt}", asked)])
+            await self._commands.append_surely(Ask(webhook_id, f"attempt:{webhook_id}:{sequence}:{attempt}", asked))
             # Durable from here: the attempt and when it is repeated. A crash before repeats it.
             self._step("reported")
             await self._seen(webhook_id, sequence)
@@ -177,8 +182,10 @@ class Dispatching:
             return
         seen.clear()
 
-    async def _send(self, webhook_id: str, endpoint: Endpoint, sequence: int, delivery: Delivery) -> Answer:
-        now = now_ms()
+    async def _send(self, webhook_id: str, sequence: int, delivery: Delivery) -> Answer | None:
+        now, endpoint = now_ms(), self._agenda.endpoints.get(webhook_id)
+        if endpoint is None or endpoint.status != "active":
+            return None
         try:
             secrets = [unseal(self._key, sealed) for sealed in endpoint.signing(now)]
         except CannotUnseal:

@@ -83,6 +83,8 @@ class Sender:
         except aiohttp.ClientConnectorError as error:
             refused = isinstance(error.os_error, TargetRefused)
             return Answer(None, "target_not_public" if refused else "connection_failed")
+        except aiohttp.InvalidURL:
+            return Answer(None, "url_not_usable")
         except (aiohttp.ClientError, OSError):
             return Answer(None, "connection_lost")
         except (ValueError, UnicodeError):

@@ -42,10 +42,6 @@ SECRET = "whsec_" + base64.b64encode(b"first secret of an endpoint 0123").decode
 KEY = hashlib.sha256(b"a deployment's key").digest()
 
 
-class Crash(BaseException):
-    """A process that ends between two steps."""
-
-
 @dataclass
 class Heard:
     """One request that a receiver got."""
