@@ -21,7 +21,7 @@ lost_peer_timeout_ms = 10_000
 stream_rows = 2_000
 connections_limit = 8
 PROBE = "SELECT 1"
-READ_ONLY = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+READ_ONLY = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}"
 READ_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 
@@ -40,7 +40,7 @@ def _named_errors() -> Iterator[None]:
         yield
     except (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedColumn) as error:
         raise TableGone("this table is not there") from error
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+    except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError) as error:
         raise PostgresUnavailable(f"Postgres did not do this: {type(error).__name__}") from error
 
 
@@ -182,9 +182,7 @@ class Postgres:
     async def snapshot(self, statement_timeout_ms: int = read_statement_timeout_ms) -> AsyncIterator[Transaction]:
         """Open a read of one moment. Raises PostgresUnavailable, TableGone."""
         async with self._connection() as connection:
-            await connection.execute(READ_ONLY)
-            if statement_timeout_ms != read_statement_timeout_ms:
-                await connection.execute(f"SET LOCAL statement_timeout = {int(statement_timeout_ms)}".encode())
+            await connection.execute(READ_ONLY.format(int(statement_timeout_ms)).encode())
             yield Transaction(connection)
             await connection.execute("COMMIT")
 

@@ -19,7 +19,7 @@ from log.log import Log
 from projections import generations
 from projections.dump import PROJECTIONS, dump_timeout_ms
 from projections.generations import Generation, Projection, Table, schema_of
-from projections.postgres import Postgres, Transaction
+from projections.postgres import Postgres, TableGone, Transaction
 from projections.projector import Projector
 
 REBUILD_LOCK = 7_105_646_102
@@ -32,7 +32,10 @@ class RebuildRunning(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first place at which the old rows were not what the log makes of it; a row that was missing is None."""
+    """The first place at which the old rows were not what the log makes of it; a row that was missing is None.
+
+    ``key`` is empty where the old table hasn't the columns of today's.
+    """
 
     table: str
     key: tuple[Any, ...]
@@ -146,7 +149,11 @@ async def _compared(log: Log, postgres: Postgres, projection: Projection, number
             schemas = schema_of(projection.name, live.number), schema_of(projection.name, number)
             ((held,),) = await frozen.rows(f"SELECT count(*) FROM {schemas[1]}.{table.name}")
             rows += held
-            difference = await first_difference(frozen, table, *schemas)
+            try:
+                difference = await first_difference(frozen, table, *schemas)
+            except TableGone:
+                # The live one was made by an earlier release, with other columns.
+                difference = Difference(table.name, (), None, None)
             if difference is not None:
                 return rows, difference
     return rows, None

@@ -33,6 +33,7 @@ from projections.webhooks import WebhooksProjection
 
 EVENTS = topic.events("facts")
 ISSUERS = 50
+COPIED = 200_000
 LENGTH = struct.Struct("<I")
 
 
@@ -137,14 +138,14 @@ async def measure(dsn: str, facts: int = 200_000, partitions: int = 4) -> Figure
     copied = await bare_copy(postgres)
     await postgres.close()
     print(f"memory before {before_mb:.0f} MB")
-    return Figures(facts, facts / spent, facts / copied, peak_mb)
+    return Figures(facts, facts / spent, min(facts, COPIED) / copied, peak_mb)
 
 
 async def bare_copy(postgres: Postgres) -> float:
     """Copy the rows of facts into a table without an index, and give the seconds that it took."""
     columns = ", ".join((*CONTENT, *STATUS))
     async with postgres.snapshot() as transaction:
-        rows = transaction.stream(f"SELECT {columns} FROM facts_g1.facts")  # noqa: S608  # our own names
+        rows = transaction.stream(f"SELECT {columns} FROM facts_g1.facts LIMIT {COPIED}")  # noqa: S608  # our own names
         lines = [line([None if member is None else str(member) for member in row]) async for row in rows]
     block = "".join(lines).encode()
     async with postgres.transaction() as transaction:

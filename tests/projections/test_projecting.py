@@ -3,9 +3,11 @@
 import asyncio
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from domain.did import identity
+from domain.facts.fact import QuarantineFact
 from log import topic
 from log.following import follow
 from log.memory import MemoryLog
@@ -15,7 +17,7 @@ from projections.projector import Projector
 from tests.conftest import Services
 from tests.projections.conftest import emptied, tables_of
 from tests.projections.plain_fold import folded
-from tests.projections.world import MOVES, World
+from tests.projections.world import ISSUERS, MOVES, World
 
 pytestmark = pytest.mark.stack
 MOVE = st.tuples(st.sampled_from(MOVES), st.integers(0, 40), st.integers(0, 40))
@@ -37,7 +39,7 @@ async def project(world: World, postgres: Postgres) -> None:
 def test_the_tables_equal_a_plain_fold_whatever_was_asked(
     services: Services, before: list[tuple[str, int, int]], after: list[tuple[str, int, int]]
 ) -> None:
-    async def example() -> None:
+    async def scenario() -> None:
         postgres = Postgres(services.postgres)
         await emptied(postgres)
         world = await World().start()
@@ -48,7 +50,7 @@ def test_the_tables_equal_a_plain_fold_whatever_was_asked(
         assert await tables_of(postgres) == folded(world.log)
         await postgres.close()
 
-    asyncio.run(example())
+    asyncio.run(scenario())
 
 
 class Crash(Exception):
@@ -116,3 +118,28 @@ async def test_a_log_that_is_another_one_is_not_mixed_into_the_tables(postgres: 
     before = await tables_of(postgres)
     await project(second, postgres)  # by the reading rule nothing of it counts
     assert await tables_of(postgres) == before
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), max_size=8))
+@example(texts=["\\N", "\\", "\t", "\n\r", "\x1e", "\\.", "", "a\\tb", "\x1e\x1e", "\u2028", "\U0001f600"])
+def test_any_text_lies_in_the_tables_as_it_lay_on_the_log(services: Services, texts: list[str]) -> None:
+    async def scenario() -> None:
+        postgres = Postgres(services.postgres)
+        await emptied(postgres)
+        world = await World().start()
+        for text in texts:
+            fact_id, _ = await world.issue(ISSUERS[0], text)
+            await world.do(identity(ISSUERS[0]), QuarantineFact(fact_id, text, text))
+        await project(world, postgres)
+        assert await tables_of(postgres) == folded(world.log)
+        await postgres.close()
+
+    asyncio.run(scenario())
+
+
+async def test_a_character_that_postgres_can_not_hold_does_not_stop_the_projector(postgres: Postgres) -> None:
+    world = await World().start()
+    fact_id, _ = await world.issue(ISSUERS[0], "nul\0")
+    await project(world, postgres)
+    assert (await tables_of(postgres))["facts"][fact_id,]["ref"] == "nul\ufffd"

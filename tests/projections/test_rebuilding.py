@@ -148,3 +148,21 @@ async def test_a_rebuild_before_anything_was_projected_replays_the_log(postgres:
     assert (await rebuild(world.log, postgres, FactsProjection())).difference is None
     await project(world, postgres)
     assert await tables_of(postgres) == folded(world.log)
+
+
+async def test_a_rebuild_replaces_tables_that_an_earlier_release_made(postgres: Postgres) -> None:
+    world = await played(2)
+    await project(world, postgres)
+    async with postgres.transaction() as transaction:
+        await transaction.run("ALTER TABLE facts_g1.facts DROP COLUMN key_id")
+    running = asyncio.create_task(Projector(postgres, PROJECTIONS).run(world.log, "facts"))
+    await world.play([("issue", 1, 1)])
+    await asyncio.sleep(0.1)
+    assert not running.done()
+    difference = (await rebuild(world.log, postgres, FactsProjection())).difference
+    assert difference is not None
+    assert (difference.table, difference.key) == ("facts", ())
+    await project(world, postgres)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert await tables_of(postgres) == folded(world.log)
