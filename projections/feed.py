@@ -59,11 +59,6 @@ class Recent(NamedTuple):
     reason: str | None
     position: str
 
-    @property
-    def order(self) -> tuple[int, str]:
-        """Sort newest first; stars of one instant sort by id."""
-        return -self.issued_at, self.fact_id
-
 
 class Playlist(NamedTuple):
     """A playlist as it was posted last; ``items`` is JSON text, ``created`` in ms."""
@@ -97,42 +92,52 @@ def see_star(view: Ordered, seen: Star) -> Iterator[Change]:
         yield from _enter_recent(view, seen)
 
 
-def _recent(view: Ordered, playlist_id: str) -> list[Recent]:
-    return [Recent(*item) for item in view.get(keys.recent_key(playlist_id)) or ()]
-
-
 def _enter_recent(view: Ordered, star: Star) -> Iterator[Change]:
-    recent = [item for item in _recent(view, star.playlist_id) if item.fact_id != star.fact_id]
-    starred = view.get(keys.star_key(star.playlist_id)) is not None
-    recent.append(Recent(star.fact_id, star.issuer_did, star.issued_at, star.reason, star.position))
-    recent.sort(key=lambda item: item.order)
-    yield keys.recent_key(star.playlist_id), tuple(map(tuple, recent[:RECENT_STARS]))
-    if not starred:
+    key = keys.recent_key(star.playlist_id)
+    before = view.get(key) or ()
+    recent = [item for item in before if item[0] != star.fact_id]
+    order, place = _order(star.issued_at, star.fact_id), 0
+    while place < len(recent) and _order(recent[place][2], recent[place][0]) < order:
+        place += 1
+    if place < RECENT_STARS:
+        recent.insert(place, _recent(star))
+        yield key, tuple(recent[:RECENT_STARS])
+    if not before:
         yield from _show(view, star.playlist_id, starred=True)
 
 
 def _leave_recent(view: Ordered, star: Star) -> Iterator[Change]:
-    before = _recent(view, star.playlist_id)
-    recent = [item for item in before if item.fact_id != star.fact_id]
+    key = keys.recent_key(star.playlist_id)
+    before = view.get(key) or ()
+    recent = [item for item in before if item[0] != star.fact_id]
     if len(recent) == len(before):
         return
-    if len(before) == RECENT_STARS and (following := _next_star(view, star.playlist_id, recent)) is not None:
-        recent.append(following)
-    yield keys.recent_key(star.playlist_id), tuple(map(tuple, recent)) or None
+    if len(before) == RECENT_STARS:
+        recent += _next_star(view, star.playlist_id, recent)
+    yield key, tuple(recent) or None
     if not recent:
         yield from _show(view, star.playlist_id, starred=False)
 
 
-def _next_star(view: Ordered, playlist_id: str, recent: list[Recent]) -> Recent | None:
+def _recent(star: Star) -> tuple[Any, ...]:
+    """Give a star as one of the last; a plain tuple, as any store can hold it."""
+    return tuple(Recent(star.fact_id, star.issuer_did, star.issued_at, star.reason, star.position))
+
+
+def _order(issued_at: int, fact_id: str) -> tuple[int, str]:
+    """Sort newest first; stars of one instant sort by id."""
+    return -issued_at, fact_id
+
+
+def _next_star(view: Ordered, playlist_id: str, recent: list[Any]) -> Iterator[tuple[Any, ...]]:
     """Find the newest active star that isn't among these, all of which are newer."""
     prefix = keys.stars_prefix(playlist_id)
-    held = {item.fact_id for item in recent}
-    for key, _ in view.scan(prefix, keys.active_key(playlist_id, recent[-1].issued_at, recent[-1].fact_id)):
+    held = {item[0] for item in recent}
+    for key, _ in view.scan(prefix, keys.active_key(playlist_id, recent[-1][2], recent[-1][0])):
         fact_id = key[len(prefix) :].partition(":")[2]
         if fact_id not in held:
-            star = Star(*(view.get(keys.fact_key(fact_id)) or ()))
-            return Recent(fact_id, star.issuer_did, star.issued_at, star.reason, star.position)
-    return None
+            yield _recent(Star(*(view.get(keys.fact_key(fact_id)) or ())))
+            return
 
 
 def _show(view: Ordered, playlist_id: str, *, starred: bool) -> Iterator[Change]:
