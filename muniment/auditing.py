@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
@@ -31,10 +31,14 @@ def _quiet(_done: int, _total: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class AuditOptions:
-    """How an audit runs: ``cores`` for signatures (all, when absent), ``chain_only`` to follow the hash chain alone."""
+    """How an audit runs: ``cores`` for signatures (all, when absent), ``chain_only`` to follow the hash chain alone.
+
+    ``patience_s`` is how long a log that ends in messages that don't count is waited for.
+    """
 
     cores: int | None = None
     chain_only: bool = False
+    patience_s: float = 5.0
     on_progress: OnProgress = _quiet
 
 
@@ -48,7 +52,8 @@ async def audit_export(folder: Path, options: AuditOptions | None = None) -> Ver
     try:
         exported = Exported(folder)
         exported.check()
-        verdict = await audit_source(exported, (), options)
+        # An export says no more than it does: nothing is waited for.
+        verdict = await audit_source(exported, (), replace(options or AuditOptions(), patience_s=0.0))
     except Differs as found:
         verdict = Verdict(difference=found.difference)
     verdict.scope = "export"
@@ -82,7 +87,13 @@ async def _audit_context(source: Source, context: str, dumps: Sequence[Dump], op
                 one.take(message, events, at)
 
         verdict = await Audit(
-            source, context, folder, executor=executor, on_decision=fold_rows, on_progress=options.on_progress
+            source,
+            context,
+            folder,
+            executor=executor,
+            on_decision=fold_rows,
+            on_progress=options.on_progress,
+            patience_s=options.patience_s,
         ).run()
         if verdict.holds:
             try:

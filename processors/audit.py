@@ -19,6 +19,7 @@ from processors.audit_verdict import Difference, Differs, Source, Verdict
 
 COMMANDS_PER_BATCH: Final = 512
 BATCHES_IN_FLIGHT: Final = 6
+LOOK_AGAIN_S: Final = 0.25
 
 OnDecision = Callable[[Message, Sequence[Any], int], None]
 """Told of every decision that holds, with its events' payloads and the log's time, in the order of its partition."""
@@ -28,7 +29,8 @@ class Audit:
     """One run over one context: chain, causes, signatures, roles, uniqueness, and the rules decided again.
 
     Partitions are heard one after the other, so the first difference is the first in that order. State lies in
-    ``folder``, and of the log no more than a few batches are in memory. Without an ``executor`` all runs here.
+    ``folder``, and of the log no more than a few batches are in memory. Without an ``executor`` all runs here. Where a
+    log that is being written ends in messages that don't count, ``patience_s`` is how long one that does is waited for.
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class Audit:
         executor: Executor | None = None,
         on_decision: OnDecision = lambda _message, _events, _at: None,
         on_progress: Callable[[int, int], None] = lambda _done, _all: None,
+        patience_s: float = 0.0,
     ) -> None:
         self._source, self._context, self._folder, self._executor = source, context, folder, executor
+        self._patience_s = patience_s
         self._on_decision, self._on_progress = on_decision, on_progress
         self.verdict = Verdict()
 
@@ -75,7 +79,7 @@ class Audit:
         roles.close()
 
     async def _hear(self, hearing: Hearing, partition: int, event_end: int, command_end: int, total: int) -> None:
-        counted = _Counted(self._source, topic.events(self._context), partition, event_end)
+        counted = _Counted(self._source, topic.events(self._context), partition, event_end, self._patience_s)
         async for messages, examined in self._examined(partition, command_end):
             for message, found in zip(messages, examined, strict=True):
                 decision = await counted.next()
@@ -88,7 +92,7 @@ class Audit:
             self._on_progress(self.verdict.decisions, total)
         surplus = await counted.next()
         self.verdict.skipped += counted.skipped
-        if surplus is not None:
+        if surplus is not None and not counted.waited:
             hearing.surplus(surplus)
         hearing.close()
 
@@ -116,10 +120,12 @@ class _Counted:
     """The decisions of a partition that count, one at a time.
 
     ``stranded`` is the first message behind the last that counted which was skipped: where nothing counts after it, the
-    chain may have been broken there.
+    chain may have been broken there. ``waited`` says that messages behind the end were read.
     """
 
-    def __init__(self, source: Source, name: str, partition: int, end: int) -> None:
+    def __init__(self, source: Source, name: str, partition: int, end: int, patience_s: float) -> None:
+        self._source, self._name, self._partition, self._end = source, name, partition, end
+        self._patience_s, self.waited = patience_s, False
         self._batches = source.messages(name, partition, end)
         self._chain = Chain(Mark.start(name, partition))
         self._ready: deque[Message] = deque()
@@ -139,8 +145,20 @@ class _Counted:
             try:
                 self._ready.extend(await anext(self._batches))
             except StopAsyncIteration:
-                self._over = True
+                self._over = not (self.stranded is not None and await self._more())
         return None
+
+    async def _more(self) -> bool:
+        """Wait for messages behind the end; a writer that sees its own decision skipped decides again at once."""
+        while self._patience_s > 0:
+            end = (await self._source.ends(self._name)).get(self._partition, 0)
+            if end > self._end:
+                self._batches = self._source.messages(self._name, self._partition, end, self._end)
+                self._end, self.waited = end, True
+                return True
+            self._patience_s -= LOOK_AGAIN_S
+            await asyncio.sleep(LOOK_AGAIN_S)
+        return False
 
 
 async def check_chain(source: Source, context: str) -> Verdict:

@@ -7,13 +7,14 @@ from typing import Any, Final
 from domain.facts.fact import QuarantineFact
 from domain.facts.signer import RevokeSigner
 from domain.facts.webhook import DisableWebhook, ReportAttempt, ScheduleDelivery
-from domain.ruling import HALF, ID_PREFIX, request_of
+from domain.ruling import HALF, ID_PREFIX
 from log.canonical import canonical_json
 from log.message import Command
-from log.scope import command_id
+from processors.audit_base32 import names
 
 REACTOR: Final = "muniment:reactor"
 FACTS_ROUTE: Final = "POST /facts"
+FACTS_REQUEST: Final = canonical_json({"route": FACTS_ROUTE, "path": {}})
 REVOKE_ROUTE: Final = "POST /facts/{id}/revoke"
 QUARANTINE_ROUTE: Final = "POST /facts/{id}/quarantine"
 REVOKE_SIGNER_ROUTE: Final = "DELETE /signers/{did}"
@@ -50,7 +51,8 @@ def content_of_reactor(payload: Any) -> str | None:
 
 def signed_request(route: str, path: Mapping[str, str], signed: bytes) -> bytes:
     """Give the hash of a request whose content is signed."""
-    return hashlib.sha256(canonical_json({"route": route, "path": path}) + b"\x00" + signed).digest()
+    asked = FACTS_REQUEST if route == FACTS_ROUTE else canonical_json({"route": route, "path": path})
+    return hashlib.sha256(asked + b"\x00" + signed).digest()
 
 
 def request(payload: Any) -> bytes | None:
@@ -68,14 +70,12 @@ def request(payload: Any) -> bytes | None:
 def check_id(command: Command, wanted: bytes | None, content: str | None) -> None:
     """A command is named after who asks what, so that nothing of it can be changed under its name."""
     name, asked = command.id, command.request_hash
-    if wanted is not None:
-        require(asked == wanted, "request_hash", "the hash of the request isn't that of what is asked")
-    named = command_id(command.actor, asked, idempotency_key=command.idempotency_key, content_id=content)
-    require(
-        len(name) == len(named) and name.startswith(ID_PREFIX) and request_of(name) == request_of(named),
-        "command_id",
-        "the command's id doesn't name the hash of its request",
-    )
-    if command.idempotency_key is not None or content is not None:
-        scope = slice(len(ID_PREFIX), len(ID_PREFIX) + HALF)
-        require(name[scope] == named[scope], "command_id", "the command's id doesn't name its scope")
+    require(wanted is None or asked == wanted, "request_hash", "the hash of the request isn't that of what is asked")
+    scope, request_half = name[len(ID_PREFIX) : -HALF], name[-HALF:]
+    formed = name.startswith(ID_PREFIX) and len(scope) == HALF
+    require(formed and names(request_half, asked), "command_id", "the command's id doesn't name its request's hash")
+    given = command.idempotency_key
+    if given is not None or content is not None:
+        by, what = ("key", given) if given is not None else ("content", content)
+        digest = hashlib.sha256(f"{by}\x00{command.actor}\x00{what}".encode()).digest()
+        require(names(scope, digest), "command_id", "the command's id doesn't name its scope")

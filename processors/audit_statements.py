@@ -21,6 +21,7 @@ from log.message import Command, Signature
 from log.released import codec
 from log.signatures import InvalidDid, InvalidSignature, UnsupportedAlgorithm, verify
 from log.strict_json import MalformedJson, parse
+from processors.audit_base32 import names
 from processors.audit_names import (
     FACTS_ROUTE,
     REACTOR,
@@ -35,6 +36,8 @@ from processors.audit_names import (
 
 OF_REACTORS: Final = (ExpireFact, ScheduleDelivery, ReportAttempt, DisableWebhook)
 """What our own processes report: no person signs it, so its rule alone must hold."""
+FACT_PREFIX: Final = "fct_"
+FACT_LETTERS: Final = 52
 REMEMBERED_SESSIONS: Final = 4_096
 LEAP_SECOND: Final = ":60"
 
@@ -154,7 +157,9 @@ def _fact_bytes(payload: IssueFact) -> bytes:
     if payload.subject.digest is not None:
         subject["digest"] = payload.subject.digest
     signed = statements.fact_signed_bytes(kind=payload.kind, subject=subject, issuer_did=payload.issuer_did, body=body)
-    require(payload.fact_id == statements.fact_id(signed), "fact_id", "the fact's id isn't that of its signed bytes")
+    prefix, name = payload.fact_id[:4], payload.fact_id[4:]
+    named = prefix == FACT_PREFIX and len(name) == FACT_LETTERS and names(name, hashlib.sha256(signed).digest())
+    require(named, "fact_id", "the fact's id isn't that of its signed bytes")
     body_hash = sha256_base64(payload.body.encode())
     require(payload.body_hash == body_hash, "body_hash", "the body's hash is another")
     require(_is_time(body.get("issued_at"), payload.issued_at), "issued_at", "issued_at isn't what was signed")

@@ -1,5 +1,6 @@
 """The auditor against logs on which somebody lied: the first difference names the place."""
 
+import asyncio
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -106,6 +107,22 @@ async def test_what_a_second_writer_added_off_the_chain_is_skipped_and_counted(t
     assert verdict.skipped == 2
     chain = await check_chain(LogSource(registry.log), "facts")
     assert (chain.decisions, chain.skipped) == (verdict.decisions, 2)
+
+
+async def test_a_log_that_ends_in_what_does_not_count_is_waited_for_while_it_is_written(tmp_path: Path) -> None:
+    registry, keys = await every_kind_of_decision()
+    partition = partition_of(keys["curator"].did, registry.partitions)
+    held, codec = registry.log.messages(EVENTS, partition), released.codec("facts", "decision")
+    await registry.send(keys["curator"].did, issue(keys["curator"], "pl_later"))
+    cause = len(registry.log.messages(COMMANDS, partition)) - 1
+    skipped = codec.encode(replace(codec.decode(held[-1].value), prev=b"z" * 32, cause=cause))
+    await (await registry.log.append(EVENTS, partition, [(b"k", skipped)]))
+    auditing = asyncio.create_task(registry.audit(tmp_path / "one", patience_s=5.0))
+    await asyncio.sleep(0.4)
+    await registry.decide()
+    verdict = await auditing
+    assert verdict.holds
+    assert (verdict.pending, verdict.skipped) == (0, 1)
 
 
 async def test_a_decision_that_was_added_on_the_chain_is_found(tmp_path: Path) -> None:
