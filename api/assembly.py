@@ -1,11 +1,13 @@
 """An api process put together: the parts that its handlers share, the loops that feed them, and its server."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from api.application import application
 from api.metrics import Metrics
@@ -26,6 +28,15 @@ from projections.mirror import Mirror, Writer
 KEEPALIVE_S = 75.0
 SHUTDOWN_S = 5.0
 BACKLOG = 1024
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Pass over bytes that are no HTTP: whoever sends them must not fill the log with stack traces."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
+PROTOCOL = logging.getLogger("muniment.api.protocol")
+PROTOCOL.addFilter(_is_ours)
 
 
 async def assemble(
@@ -88,6 +99,7 @@ async def serving(api: Api, host: str, port: int, table: Sequence[Route] | None 
         auto_decompress=False,
         keepalive_timeout=KEEPALIVE_S,
         handle_signals=False,
+        logger=PROTOCOL,
         shutdown_timeout=SHUTDOWN_S,
     )
     await runner.setup()
