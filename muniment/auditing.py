@@ -14,7 +14,8 @@ from log import released, topic
 from log.log import Log
 from log.message import Message
 from muniment.exported import Exported
-from processors.audit import Audit, check_chain
+from processors.audit import Audit
+from processors.audit_chain import check_chain
 from processors.audit_rows import Dump, Expected, compare
 from processors.audit_source import LogSource
 from processors.audit_verdict import Difference, Differs, Source, Verdict

@@ -15,7 +15,7 @@ from log.store import Store
 from processors.audit_partition import Hearing, Pair
 from processors.audit_roles import Roles
 from processors.audit_statements import Examined, examine_all
-from processors.audit_verdict import Difference, Differs, Source, Verdict
+from processors.audit_verdict import Differs, Source, Verdict
 
 COMMANDS_PER_BATCH: Final = 512
 BATCHES_IN_FLIGHT: Final = 6
@@ -159,28 +159,3 @@ class _Counted:
             self._patience_s -= LOOK_AGAIN_S
             await asyncio.sleep(LOOK_AGAIN_S)
         return False
-
-
-async def check_chain(source: Source, context: str) -> Verdict:
-    """Follow the chain alone, with nothing decoded: how many decisions count, and how many messages are skipped."""
-    begun = time.perf_counter()
-    verdict, name = Verdict(scope="chain"), topic.events(context)
-    for partition, end in sorted((await source.ends(name)).items()):
-        chain = Chain(Mark.start(name, partition))
-        admit, stranded = chain.admit, None
-        async for batch in source.messages(name, partition, end):
-            for message in batch:
-                if admit(message):
-                    verdict.decisions += 1
-                    stranded = None
-                else:
-                    verdict.skipped += 1
-                    stranded = stranded or message
-        if chain.mark.last >= 0:
-            verdict.positions[f"{context}/{partition}"] = chain.mark.last
-        if stranded is not None:
-            verdict.difference = verdict.difference or Difference(
-                f"{context}/{partition}/{stranded.offset}", "chain", "no decision counts from here to the end"
-            )
-    verdict.duration_s = time.perf_counter() - begun
-    return verdict

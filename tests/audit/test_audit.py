@@ -15,7 +15,7 @@ from log.chain import chain_start, chain_value
 from log.message import Command, Decision, Happening, Refused
 from log.topic import partition_of
 from muniment.operator import genesis_command
-from processors.audit import check_chain
+from processors.audit_chain import check_chain
 from processors.audit_source import LogSource
 from tests.audit.registry import Registry, every_kind_of_decision, issue, key
 
@@ -107,6 +107,17 @@ async def test_what_a_second_writer_added_off_the_chain_is_skipped_and_counted(t
     assert verdict.skipped == 2
     chain = await check_chain(LogSource(registry.log), "facts")
     assert (chain.decisions, chain.skipped) == (verdict.decisions, 2)
+    assert chain.holds
+
+
+async def test_the_chain_alone_shows_a_decision_that_was_changed(tmp_path: Path) -> None:
+    registry, _ = await every_kind_of_decision()
+    partition, offset, _ = place_of(registry, FactIssued)
+    value = registry.log.messages(EVENTS, partition)[offset].value
+    registry.tamper(EVENTS, partition, offset, value=value[:-20] + b"x" + value[-19:])
+    chain = await check_chain(LogSource(registry.log), "facts")
+    assert chain.difference is not None
+    assert chain.difference.place == f"facts/{partition}/{offset + 1}"
 
 
 async def test_a_log_that_ends_in_what_does_not_count_is_waited_for_while_it_is_written(tmp_path: Path) -> None:
