@@ -25,17 +25,9 @@ from itertools import islice
 from typing import Any, Final
 
 from domain.decider import Change
+from domain.facts import webhook as hook
 from domain.facts.fact import FactEvent, FactExpired, FactIssued, FactQuarantined, FactReleased, FactRevoked
-from domain.facts.webhook import (
-    DeliveryAttempted,
-    DeliveryScheduled,
-    WebhookDeleted,
-    WebhookDisabled,
-    WebhookEvent,
-    WebhookRegistered,
-    WebhookReplayed,
-    WebhookSecretRotated,
-)
+from domain.facts.webhook import DeliveryAttempted, DeliveryScheduled, WebhookEvent
 from log import topic
 from log.chain import Mark, chain_value
 from log.fold import Overlay
@@ -201,16 +193,16 @@ class Agenda:
         webhook_id = event.webhook_id
         job: Job | None = None
         match event:
-            case WebhookRegistered(_, url, kinds, sealed_secret):
+            case hook.WebhookRegistered(_, url, kinds, sealed_secret):
                 endpoints[webhook_id] = Endpoint("active", url, tuple(kinds), ((sealed_secret.hex(), None),), at)
                 job = late_registration(self.store, self._clocks(overlay), at)
-            case WebhookSecretRotated(_, sealed_secret, overlap_until):
+            case hook.WebhookSecretRotated(_, sealed_secret, overlap_until):
                 endpoints[webhook_id] = endpoints[webhook_id].rotated(sealed_secret.hex(), overlap_until, at)
-            case WebhookDisabled():
+            case hook.WebhookDisabled():
                 endpoints[webhook_id] = endpoints[webhook_id]._replace(status="disabled")
-            case WebhookDeleted():
+            case hook.WebhookDeleted():
                 endpoints[webhook_id] = endpoints[webhook_id]._replace(status="deleted")
-            case WebhookReplayed(_, name, since):
+            case hook.WebhookReplayed(_, name, since):
                 job = replay(self.store, self._clocks(overlay), since, name, at)
         if job is not None and job.parts:
             yield job_key(webhook_id, job.replay), job.entry

@@ -102,7 +102,7 @@ class Registry:
         self.log: Log = log if log is not None else MemoryLog()
         self.decided: list[Decided] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._facts = 0
+        self._facts, self._run = 0, os.urandom(4).hex()
 
     async def __aenter__(self) -> "Registry":
         await released.prepare(self.log, PARTITIONS)
@@ -134,8 +134,8 @@ class Registry:
     async def issue(self, ref: str | None = None, *, expires_at: int | None = None, wait: bool = True) -> str:
         """Issue a star, and give its id."""
         self._facts += 1
-        ref = ref or f"playlist-{self._facts}"
-        fact_id = "fct_" + hashlib.sha256(f"{ref}{self._facts}".encode()).hexdigest()[:52]
+        ref = ref or f"playlist-{self._run}-{self._facts}"
+        fact_id = "fct_" + hashlib.sha256(f"{ref}{self._run}{self._facts}".encode()).hexdigest()[:52]
         subject = Subject("feed.ff", "playlist", ref, None)
         payload = IssueFact(
             fact_id,
@@ -243,6 +243,6 @@ class Reacting:
 async def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
     """Wait until a condition gives something."""
     async with asyncio.timeout(timeout_s):
-        while not (found := condition()):
+        while not (found := condition()):  # noqa: ASYNC110  # conditions are over many parts
             await asyncio.sleep(0.005)
         return found

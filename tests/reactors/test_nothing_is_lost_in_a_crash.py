@@ -38,7 +38,7 @@ async def test_a_crash_at_this_step_delivers_each_at_least_once_and_numbers_with
             for _ in range(12):
                 await registry.issue(wait=False)
             with pytest.raises(SystemError):
-                await until(lambda: first.check())
+                await until(first.check)
         store.close()
         store = Store(tmp_path / "first")
         async with Reacting(registry, store) as second:
@@ -74,7 +74,7 @@ async def test_a_reactor_with_an_empty_store_repeats_nothing_that_was_delivered(
 
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2), (2, 0, 3, 1)])
 async def test_in_whatever_order_the_partitions_are_read_the_same_is_due(order: tuple[int, ...]) -> None:
-    """Endpoints are read before, between and after the changes; what was scheduled is due nowhere, the rest everywhere."""
+    """Endpoints are read before, between and after the changes; only what was not scheduled is due."""
     async with receiving() as receiver, Registry() as registry:
         await registry.issue("before")
         async with Reacting(registry) as reacting:

@@ -35,7 +35,7 @@ def test_no_wait_is_longer_than_an_hour_and_each_is_spread_over_all_of_its_span(
 
 @given(st.integers(0, 1 << 32))
 def test_attempts_go_on_for_24_hours_and_then_end(seed: int) -> None:
-    chance = random.Random(seed).random
+    chance = random.Random(seed).random  # noqa: S311  # chance, not a secret
     now, attempt = NOW, 1
     at = retry_at(attempt, now, None, None, chance)
     while at is not None:
