@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.cli import parser
+from muniment.cli import main, parser
 from muniment.signing_key import SigningKey
 from tests.cli.running import muniment
 
@@ -56,10 +56,6 @@ def test_the_verbs_of_the_contract_are_all_there() -> None:
         ("facts", "star", "pl", "--jso"),
         ("signers", "add", "did:key:z6Mk", "king"),
         ("rebuild", "everything"),
-        ("up", "--port", "0"),
-        ("up", "--port", "x"),
-        ("up", "--partitions", "0"),
-        ("decide",),
         ("feed",),
         ("facts", "list", "--limit", "0"),
         ("facts", "issue", "k", "--origin", "o", "--type", "t", "--ref", "r", "--body", "{"),
@@ -67,11 +63,27 @@ def test_the_verbs_of_the_contract_are_all_there() -> None:
         ("audit", "--from-export", "/does/not/exist"),
     ],
 )
-def test_wrong_usage_ends_with_status_2_and_says_why(arguments: tuple[str, ...]) -> None:
-    done = muniment(*arguments)
+def test_wrong_usage_ends_with_status_2_and_says_why(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        status = main(arguments)
+    except SystemExit as ended:
+        status = ended.code  # type: ignore[assignment]  # argparse ends with a number
+    said = capsys.readouterr()
+    assert (status, said.out) == (2, "")
+    assert said.err.strip()
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("up", "--port", "0"), ("up", "--port", "x"), ("up", "--partitions", "0"), ("decide",)]
+)
+def test_a_process_that_makes_no_sense_starts_nothing(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = muniment(*arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.strip()
     assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_verb_without_a_registry_ends_with_status_1_and_a_code(tmp_path: Path) -> None:
