@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from log.message import Message
-from muniment.exporting import FORMAT, FRAME, HEAD, MAGIC, MANIFEST, NO_KEY, sealed
+from muniment.exporting import FORMAT, FRAME, HEAD, MAGIC, MANIFEST, NONE, sealed
 from processors.audit_verdict import Difference, Differs
 
 BLOCK_BYTES: Final = 1 << 20
@@ -76,9 +76,9 @@ class Exported:
             index = offset = 0
             while (body := _read_body(file, f"{name} record {index} (offset {offset})")) is not None:
                 offset, timestamp, key_length, value_length = HEAD.unpack_from(body)
-                start = HEAD.size
-                key = None if key_length == NO_KEY else body[start : start + key_length]
-                value = body[len(body) - value_length :]
+                key_end = HEAD.size + max(key_length, 0)
+                key = None if key_length == NONE else body[HEAD.size : key_end]
+                value = b"" if value_length == NONE else body[key_end:]
                 yield ExportedMessage(of_topic, partition, offset, timestamp, key, value)
                 index, offset = index + 1, offset + 1
 

@@ -26,9 +26,9 @@ MAGIC: Final = b"MUNIMENT-RECORDS-1\n"
 FRAME: Final = struct.Struct(">II")
 """Before each record: the CRC-32 of what follows it, and the length of what follows after that."""
 LENGTH: Final = struct.Struct(">I")
-HEAD: Final = struct.Struct(">QqiI")
-"""A record begins with its offset, its timestamp in ms, the length of its key (-1: none) and that of its value."""
-NO_KEY: Final = -1
+HEAD: Final = struct.Struct(">Qqii")
+"""A record begins with its offset, its timestamp in ms, the lengths of its key and its value (-1: none)."""
+NONE: Final = -1
 PARTIAL: Final = ".partial"
 
 
@@ -38,9 +38,10 @@ class ExportRefused(ValueError):
 
 def frame(message: Message) -> bytes:
     """Write one message as a record of an export."""
-    key = message.key
-    head = HEAD.pack(message.offset, message.timestamp, NO_KEY if key is None else len(key), len(message.value))
-    body = head + (key or b"") + message.value
+    key: bytes | None = message.key
+    value: bytes | None = message.value  # a broker takes messages without a value from anyone who may write there
+    sizes = (NONE if key is None else len(key), NONE if value is None else len(value))
+    body = HEAD.pack(message.offset, message.timestamp, *sizes) + (key or b"") + (value or b"")
     covered = LENGTH.pack(len(body)) + body
     return zlib.crc32(covered).to_bytes(4, "big") + covered
 

@@ -103,7 +103,7 @@ class Audit:
         async for batch in self._source.messages(topic.commands(self._context), partition, end):
             for start in range(0, len(batch), COMMANDS_PER_BATCH):
                 messages = batch[start : start + COMMANDS_PER_BATCH]
-                values = [message.value for message in messages]
+                values = [message.value or b"" for message in messages]
                 if self._executor is None:
                     yield messages, examine_all(self._context, values)
                     continue

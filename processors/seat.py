@@ -89,7 +89,7 @@ class Seat:
     def _decision(self, message: Message) -> Decision:
         now = max(message.timestamp, self._at)
         try:
-            command: Command = self._commands.decode(message.value)
+            command: Command = self._commands.decode(message.value or b"")
         except UndecodableValue as error:
             refused = Refused(UNDECODABLE, {"detail": str(error)})
             return Decision(self._head, "", message.offset, now, (), refused)
@@ -110,7 +110,7 @@ class Seat:
         settled: list[Change] = []
         for message in messages:
             if not self._chain.admit(message):
-                if self._flight and any(flying.chain == chain_value(message.value) for flying in self._flight):
+                if self._flight and any(flying.chain == chain_value(message.value or b"") for flying in self._flight):
                     self.abandon(settled)
                     leads = False
                 continue

@@ -309,3 +309,15 @@ async def test_signatures_are_checked_on_other_processes_with_the_same_verdict(t
     here = await registry.audit(tmp_path / "two")
     assert replace(there, duration_s=0) == replace(here, duration_s=0)
     assert there.holds
+
+
+async def test_messages_without_a_value_stop_neither_the_decider_nor_the_auditor(tmp_path: Path) -> None:
+    registry, keys = await every_kind_of_decision()
+    route = keys["curator"].did
+    partition = partition_of(route, registry.partitions)
+    await (await registry.log.append(EVENTS, partition, [(route.encode(), None)]))  # type: ignore[list-item]
+    await registry.append(route, None)  # type: ignore[arg-type]
+    await registry.decide()
+    verdict = await registry.audit(tmp_path)
+    assert verdict.difference is None, str(verdict.difference)
+    assert (verdict.skipped, verdict.undecodable) == (1, 2)

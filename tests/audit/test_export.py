@@ -124,3 +124,12 @@ async def test_an_export_has_the_schemas_that_its_messages_name(tmp_path: Path) 
     await exported(tmp_path / "export")
     held = {json.dumps(json.loads(p.read_text())) for p in (tmp_path / "export" / "schemas").glob("*.avsc")}
     assert {json.dumps(released.current("facts", "command")), json.dumps(released.current("facts", "decision"))} <= held
+
+
+async def test_a_message_without_a_value_is_exported_and_skipped(tmp_path: Path) -> None:
+    registry, _ = await every_kind_of_decision(facts=2)
+    await (await registry.log.append(topic.events("facts"), 1, [(b"k", None)]))  # type: ignore[list-item]
+    await export(registry.log, tmp_path / "export")
+    verdict = await audit_export(tmp_path / "export")
+    assert verdict.holds
+    assert verdict.skipped == 1
