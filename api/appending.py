@@ -40,33 +40,34 @@ async def settle(api: Api, intents: Sequence[Intent]) -> list[Settled]:
     """Give what became of each intent, in order; commands of one partition are appended together."""
     found: list[Settled | Pending] = []
     mine: list[Pending] = []
-    groups: dict[int, list[tuple[Pending, Intent]]] = {}
-    shared: set[int] = set()
-    for index, intent in enumerate(intents):
-        known = await known_outcome(api, intent)
-        if known is not None:
-            found.append(known)
-            continue
-        pending = api.replies.under_way(intent.id)
-        if pending is None:
-            pending = api.replies.expect(intent.id, api.partition(intent.key))
-            mine.append(pending)
-            groups.setdefault(pending.partition, []).append((pending, intent))
-        else:
-            shared.add(index)
-        found.append(pending if pending.command_id == intent.id else ProblemError(IDEMPOTENCY_CONFLICT))
-    if not groups and not shared:
-        return [entry for entry in found if not isinstance(entry, Pending)]
     deadline = asyncio.get_running_loop().time() + api.settings.decision_timeout_s
     with api.replies.expecting(mine):
+        groups: dict[int, list[tuple[Pending, Intent]]] = {}
+        for intent in intents:
+            known = await known_outcome(api, intent)
+            if known is not None:
+                found.append(known)
+                continue
+            pending = api.replies.under_way(intent.id)
+            if pending is None:
+                pending = api.replies.expect(intent.id, api.partition(intent.key))
+                mine.append(pending)
+                groups.setdefault(pending.partition, []).append((pending, intent))
+            same = pending.command_id == intent.id
+            found.append(pending if same else ProblemError(IDEMPOTENCY_CONFLICT))
         for partition, group in groups.items():
             await _append(api, partition, group, deadline)
-        return [
-            await _outcome(api, entry, intents[index], deadline, shared=index in shared)
-            if isinstance(entry, Pending)
-            else entry
-            for index, entry in enumerate(found)
-        ]
+        outcomes: list[Settled] = []
+        first = set(mine)
+        for intent, entry in zip(intents, found, strict=True):
+            if isinstance(entry, Pending):
+                # The first to ask for a command gets its outcome, whoever shares it the outcome with the hit.
+                shared = entry not in first
+                first.discard(entry)
+                outcomes.append(await _outcome(api, entry, intent, deadline, shared=shared))
+            else:
+                outcomes.append(entry)
+        return outcomes
 
 
 async def known_outcome(api: Api, intent: Intent) -> Settled | None:
@@ -79,12 +80,19 @@ async def known_outcome(api: Api, intent: Intent) -> Settled | None:
         return Outcome(None, hit=True, fact_id=intent.fact_id)
     if ruled is None:
         return None
+    try:
+        decided = await decision_at(api, ruled[0], ruled[1])
+    except LogUnavailable:
+        return ProblemError("log_unavailable", headers={"Retry-After": "1"})
     api.metrics.hits.inc()
-    return Outcome(await decision_at(api, ruled[0], ruled[1]), hit=True)
+    return Outcome(decided, hit=True)
 
 
 async def decision_at(api: Api, partition: int, offset: int) -> Decided:
     """Read a decision back from the log. Raises LogUnavailable."""
+    recent = api.replies.recent(partition, offset)
+    if recent is not None:
+        return recent
     message = await api.log.read_at(EVENTS, partition, offset)
     if message is None:
         raise LogUnavailable(f"the decision at {partition}/{offset} could not be read")

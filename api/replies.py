@@ -1,11 +1,14 @@
 """Replies come from the log: a write waits here until its decision passes the mirror."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from domain.ruling import scope_key
 from log.following import Decided
+
+RECENT_DECISIONS = 2_000
 
 
 class Pending:
@@ -31,6 +34,7 @@ class Replies:
     def __init__(self) -> None:
         self._by_id: dict[str, Pending] = {}
         self._by_scope: dict[str, Pending] = {}
+        self._recent: OrderedDict[tuple[int, int], Decided] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -62,10 +66,17 @@ class Replies:
 
     def on_decided(self, decided: Decided) -> None:
         """Hand a decision to whoever waits for it; the mirror holds it by now."""
+        self._recent[decided.partition, decided.offset] = decided
+        if len(self._recent) > RECENT_DECISIONS:
+            self._recent.popitem(last=False)
         pending = self._by_id.get(decided.decision.command_id)
         if pending is not None and not pending.decided.done():
             pending.decided.set_result(decided)
             self.forget(pending)
+
+    def recent(self, partition: int, offset: int) -> Decided | None:
+        """Give a decision that passed lately, which saves a repeat soon after the first a read of the log."""
+        return self._recent.get((partition, offset))
 
     @contextmanager
     def expecting(self, pending: list[Pending]) -> Iterator[None]:

@@ -8,6 +8,8 @@ from log.released import codec
 from log.signatures import verify
 from log.statements import session_signed_bytes
 from log.topic import partition_of
+from projections.postgres import Postgres
+from projections.used_nonces import UsedNonces
 from tests.api.serving import ISSUER, PARTITIONS, Registry, key, star
 
 
@@ -51,13 +53,7 @@ async def test_a_fact_carries_the_exact_bytes_that_its_issuer_signed(registry: R
 
 
 async def test_when_used_nonces_can_not_be_asked_nobody_is_let_in(registry: Registry) -> None:
-    from projections.postgres import PostgresUnavailable
-
-    class Away:
-        async def use(self, nonce: str, expires_at: int) -> bool:
-            raise PostgresUnavailable("away")
-
-    registry.api.sessions._used = Away()
+    registry.api.sessions._used = UsedNonces(Postgres("postgresql://127.0.0.1:1/none"))
     given = (await registry.ask("POST", "/auth/nonce", {"did": key(1).did})).json
     answer = await registry.ask("POST", "/auth/session", key(1).sign_session(ISSUER, key(1).did, given["nonce"]))
     assert (answer.status, answer.code) == (503, "read_model_unavailable")

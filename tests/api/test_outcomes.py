@@ -105,6 +105,18 @@ async def test_a_read_waits_for_its_position_and_says_when_it_was_not_reached(re
         assert (await registry.ask("GET", f"{path}?{query}")).code == "invalid_request"
 
 
+async def test_a_repeat_long_after_the_first_is_read_back_from_the_log(registry: Registry) -> None:
+    body, headers = {"did": key(1).did, "roles": ["curator"]}, {"Idempotency-Key": "k"}
+    first = await registry.ask("POST", "/signers", body, by=registry.operator, headers=headers)
+    registry.api.replies._recent.clear()
+    again = await registry.ask("POST", "/signers", body, by=registry.operator, headers=headers)
+    assert (again.status, again.json, again.headers["Idempotency-Hit"]) == (201, first.json, "true")
+    registry.api.replies._recent.clear()
+    registry.log.reachable = False
+    away = await registry.ask("POST", "/signers", body, by=registry.operator, headers=headers)
+    assert (away.status, away.code) == (503, "log_unavailable")
+
+
 async def test_two_apis_give_one_fact_one_outcome() -> None:
     async with running() as one, running(log=one.log, decides=False) as two:
         curator = await one.signer(1, "curator")
