@@ -167,8 +167,14 @@ def page_as_of(schema: str, conditions: str, cut: Cut) -> tuple[str, dict[str, A
     Facts that weren't changed since are found by their status now; those that were, by the changes themselves.
     """
     of_part = "(%(offsets)s::bigint[])[f.part + 1]", "(%(times)s::bigint[])[f.part + 1]"
+    # The log's time never goes back within a partition, so the newest fact of the moment bounds the walk of an index.
+    newest = (
+        "SELECT max(l.at) FROM unnest(%(offsets)s::bigint[]) WITH ORDINALITY AS v (last, n) CROSS JOIN LATERAL"
+        f" (SELECT x.at FROM {schema}.facts x WHERE x.part = v.n - 1 AND x.pos <= v.last ORDER BY x.pos DESC LIMIT 1) l"
+    )
     unchanged = (
-        f"SELECT {columns()} FROM {schema}.facts f WHERE f.status = %(status)s AND f.at <= %(latest)s"
+        f"SELECT {columns()} FROM {schema}.facts f WHERE f.status = %(status)s"
+        f" AND f.at <= least(%(latest)s, ({newest}))"
         f" AND f.changed_pos <= {of_part[0]} AND f.changed_at <= {of_part[1]}{conditions} {NEWEST}"
     )
     changed = (

@@ -30,11 +30,12 @@ CREATE TABLE muniment.positions (
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as it is compared: its columns, and the key that orders it."""
+    """A table as it is compared: its columns, the key that orders it, and the columns that no report may show."""
 
     name: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
+    sealed: tuple[str, ...] = ()
 
 
 class Batch(Protocol):

@@ -7,7 +7,7 @@ The report names the first difference, so that it is looked into. A crash anywhe
 was; what was half-built is dropped by the next rebuild.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -180,4 +180,10 @@ async def first_difference(transaction: Transaction, table: Table, live: str, re
     sides = [dict(zip(table.columns, part, strict=True)) for part in (rows[0][:width], rows[0][width:])]
     shown = [side if side[table.key[0]] is not None else None for side in sides]
     holder = shown[0] or sides[1]
-    return Difference(table.name, tuple(holder[name] for name in table.key), shown[0], shown[1])
+    key = tuple(holder[name] for name in table.key)
+    return Difference(table.name, key, *(_without(side, table.sealed) for side in shown))
+
+
+def _without(row: Mapping[str, Any] | None, sealed: Sequence[str]) -> Mapping[str, Any] | None:
+    """Give a row without what no report may show."""
+    return None if row is None else {name: value for name, value in row.items() if name not in sealed}

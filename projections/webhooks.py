@@ -195,7 +195,7 @@ class WebhooksProjection:
         DeliveryAttempted,
     )
     tables: Sequence[Table] = (
-        Table("webhooks", WEBHOOK, ("webhook_id",)),
+        Table("webhooks", WEBHOOK, ("webhook_id",), ("sealed_secret", "previous_secret")),
         Table("deliveries", DELIVERY, ("webhook_id", "sequence")),
     )
 

@@ -104,6 +104,19 @@ async def test_a_rebuild_names_the_first_difference_and_heals_it(postgres: Postg
     assert await tables_of(postgres) == folded(world.log)
 
 
+async def test_a_difference_in_a_secret_is_found_and_never_shown(postgres: Postgres) -> None:
+    world = await World().start()
+    await world.play([("register", 0, 0)])
+    await project(world, postgres)
+    async with postgres.transaction() as transaction:
+        await transaction.run("UPDATE webhooks_g1.webhooks SET sealed_secret = 'c0ffee'")
+    difference = (await rebuilds(world.log, postgres)["webhooks"]()).difference
+    assert difference is not None
+    assert difference.key == ("wh_a",)
+    assert "c0ffee" not in repr(difference)
+    assert "secret" not in repr(difference)
+
+
 async def test_a_rebuild_that_crashes_at_any_step_leaves_the_live_one_and_is_cleaned_up(postgres: Postgres) -> None:
     world = await played()
     await project(world, postgres)
