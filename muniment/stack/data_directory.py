@@ -22,7 +22,7 @@ LOCK_FILE: Final = "lock"
 VERSION_FILE: Final = "version.json"
 STACK_FILE: Final = "stack.json"
 LOCK_PATIENCE_S: Final = 0.5
-_OURS_BEFORE_THE_VERSION: Final = frozenset({LOCK_FILE, STACK_FILE, "broker", "logs", "operator.json"})
+_OURS_BEFORE_THE_VERSION: Final = frozenset({LOCK_FILE, STACK_FILE, "broker", "logs", "operator.json", "keys", "state"})
 _DATA: Final = ("kafka", "postgres")
 _NEW: Final = ".new"
 
