@@ -54,9 +54,7 @@ def signer_command() -> bytes:
     request = hashlib.sha256(b"signer").digest()
     name = command_id(ISSUER, request, content_id="signer")
     payload = AddSigner(ISSUER, ("curator",), "genesis")
-    return released.codec("facts", "command").encode(
-        Command(name, "AddSigner", ISSUER, None, request, payload, None)
-    )
+    return released.codec("facts", "command").encode(Command(name, "AddSigner", ISSUER, None, request, payload, None))
 
 
 async def produce(log: KafkaLog, name: str, partition: int, values: list[bytes]) -> float:

@@ -97,8 +97,7 @@ def post_a_nonce_and_a_fact(registry: Registry, load: Load) -> tuple[int, dict[s
 
     key = load.keys[0]
     _, nonce = post("/auth/nonce", {"did": key.did})
-    signature = key.sign_session(nonce["issuer"], key.did, nonce["nonce"])
-    _, session = post("/auth/session", {"did": key.did, "nonce": nonce["nonce"], "signature": signature})
+    _, session = post("/auth/session", key.sign_session(nonce["issuer"], key.did, nonce["nonce"]))
     subject = {"origin": "feed.ff", "type": "playlist", "ref": "while the broker is away"}
     fact = key.sign_fact("endorsement.star", subject, {"issued_at": "2026-01-01T00:00:00.000Z"})
     return post("/facts", fact, Authorization=f"Bearer {session['token']}")
