@@ -116,7 +116,9 @@ class MemoryLog:
         """Wait until something was appended anywhere, but not longer than this."""
         more = self._more
         try:
-            await asyncio.wait_for(more.wait(), timeout_s)
+            # Not wait_for, which in Python 3.11 loses a cancellation that comes together with what it waits for.
+            async with asyncio.timeout(timeout_s):
+                await more.wait()
         except TimeoutError:
             return
 

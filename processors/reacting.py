@@ -7,7 +7,7 @@ agenda holds all that the log held when it became the leader.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +33,8 @@ EXPIRE_EVERY_S: Final = 1.0
 BACKFILL_EVERY_S: Final = 60.0
 LEADING_ASKED_EVERY_S: Final = 0.1
 WORKER_AGAIN_S: Final = 1.0
+CANCEL_AGAIN_S: Final = 6.0
+"""Longer than a worker takes to leave its group, which another cancellation would cut short."""
 CATCH_UP_WAIT_S: Final = 1.0
 
 journal = logging.getLogger("muniment.reactors")
@@ -148,9 +150,18 @@ async def together(*loops: Awaitable[None]) -> None:
         for task in done:
             task.result()
     finally:
-        for task in tasks:
+        await _ended(tasks)
+
+
+async def _ended(tasks: Sequence[asyncio.Future[None]]) -> None:
+    """Cancel loops until all have ended: one may lose a cancellation that meets what it waits for."""
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()
 
 
 async def run(
