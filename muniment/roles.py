@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import aiohttp
+from prometheus_client import Gauge
 
 from domain.catalog import CONTEXTS
 from log.status import keep_publishing
@@ -18,6 +19,10 @@ from processors.feed_backfill import RemoteFacts, backfill
 from projections.dump import PROJECTIONS
 from projections.postgres import Postgres
 from projections.projector import Projector
+
+PROJECTED: Final = Gauge(
+    "muniment_projection_position", "Offset of the last decision in a projection's tables.", ["projection", "partition"]
+)
 
 Role = Callable[[Place], Awaitable[None]]
 """Runs until cancelled."""
@@ -45,6 +50,9 @@ async def project(place: Place) -> None:
     projector = Projector(Postgres(postgres_dsn(place.settings)), PROJECTIONS)
 
     def status() -> Mapping[str, Any]:
+        for name, reached in projector.reached.items():
+            for partition, offset in reached.items():
+                PROJECTED.labels(name, str(partition)).set(offset)
         return {
             name: {str(partition): offset for partition, offset in reached.items()}
             for name, reached in projector.reached.items()
