@@ -19,15 +19,16 @@ from api.session_tokens import Sessions, UsedNonces, UsedNoncesInProcess
 from api.wiring import CONTEXT, Api, ApiSettings
 from log import topic
 from log.following import follow
-from log.log import Log
+from log.log import Log, LogUnavailable
 from log.status import StatusBoard, keep_publishing
 from log.store import MemoryStore, Store
 from projections.issued import write_issued
-from projections.mirror import Mirror, Writer
+from projections.mirror import Mirror, Writer, caught_up
 
 KEEPALIVE_S = 75.0
 SHUTDOWN_S = 5.0
 BACKLOG = 1024
+CATCHING_UP_POLL_S = 0.1
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
@@ -85,6 +86,18 @@ async def loops(api: Api, name: str) -> None:
         group.create_task(keep_publishing(api.log, name, "api", said))
 
 
+async def _catch_up(api: Api) -> None:
+    """Let sessions count once the mirror, which is fed elsewhere, holds what the log holds."""
+    api.caught_up = False
+    while not api.caught_up:
+        try:
+            known = len(api.mirror.positions)
+            api.caught_up = known >= api.partitions and await caught_up(api.log, CONTEXT, api.mirror)
+        except LogUnavailable:
+            pass
+        await asyncio.sleep(CATCHING_UP_POLL_S)
+
+
 @asynccontextmanager
 async def serving(api: Api, host: str, port: int, table: Sequence[Route] | None = None) -> AsyncIterator[int]:
     """Serve a route table, the registry's where none is given, until left, and give the port.
@@ -93,6 +106,7 @@ async def serving(api: Api, host: str, port: int, table: Sequence[Route] | None 
 
     Bodies aren't decompressed: what a body becomes must be bounded by what was sent.
     """
+    catching_up = asyncio.create_task(_catch_up(api)) if table is None else None
     runner = web.AppRunner(
         application(api, table),
         access_log=None,
@@ -102,10 +116,12 @@ async def serving(api: Api, host: str, port: int, table: Sequence[Route] | None 
         logger=PROTOCOL,
         shutdown_timeout=SHUTDOWN_S,
     )
-    await runner.setup()
     try:
+        await runner.setup()
         site = web.TCPSite(runner, host, port, backlog=BACKLOG)
         await site.start()
         yield int(runner.addresses[0][1])
     finally:
+        if catching_up is not None:
+            catching_up.cancel()
         await runner.cleanup()

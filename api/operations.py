@@ -14,7 +14,8 @@ from log.status import ProcessStatus
 
 LOG_SILENT_MAX_S = 5.0
 OPERATORS = frozenset({"admin", "operator"})
-HEALTHY, DEGRADED, UNAVAILABLE = "ok", "degraded", "unavailable"
+HEALTHY, DEGRADED, CATCHING_UP, UNAVAILABLE = "ok", "degraded", "catching_up", "unavailable"
+SERVING = (HEALTHY, DEGRADED)
 
 
 class HealthView(BaseModel):
@@ -29,11 +30,14 @@ class HealthView(BaseModel):
 def overall(api: Api) -> tuple[str, str]:
     """Say how this process stands and how the log does.
 
-    ``unavailable`` where the log does not answer, ``degraded`` where nobody was heard to decide commands lately.
+    ``unavailable`` where the log does not answer, ``catching_up`` while it is still read, ``degraded`` where nobody was
+    heard to decide commands lately.
     """
     silent = api.status.log_silent_s
     if silent is None or silent > LOG_SILENT_MAX_S:
         return UNAVAILABLE, UNAVAILABLE
+    if not api.caught_up:
+        return CATCHING_UP, HEALTHY
     deciding = any(not entry.stale for entry in api.status.standings("decider"))
     return (HEALTHY if deciding else DEGRADED), HEALTHY
 
@@ -45,7 +49,7 @@ async def health(asked: Asked) -> web.StreamResponse:
     body: JsonObject = {"status": status, "log": log}
     if not asked.roles.isdisjoint(OPERATORS):
         body |= detail(api)
-    return json_response(body, 503 if status == UNAVAILABLE else 200)
+    return json_response(body, 200 if status in SERVING else 503)
 
 
 def detail(api: Api) -> JsonObject:

@@ -73,6 +73,8 @@ class Asked:
         """Refuse a caller that the route is not for."""
         if self.route.who is Who.PUBLIC:
             return
+        if not self.api.caught_up:
+            raise ProblemError("not_caught_up", "this process is still reading the log", headers={"Retry-After": "1"})
         self.caller  # noqa: B018  # raises without a session
         wanted = ROLES_OF.get(self.route.who)
         if wanted is not None and self.roles.isdisjoint(wanted):

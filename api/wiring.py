@@ -58,6 +58,9 @@ class Api:
     health: Mapping[str, Any] = field(default_factory=dict)
     """What an operator is told besides what the processes report, the broker's bootstrap address for one."""
 
+    caught_up: bool = True
+    """Whether the mirror holds what the log held when serving began; until then nobody's roles are known."""
+
     def roles(self, identity: str) -> frozenset[str]:
         """Give a DID's roles as the log has them now; none for a revoked signer."""
         known = signer(self.mirror.store, identity)  # type: ignore[arg-type]  # only asked by key

@@ -70,6 +70,7 @@ class Registry:
     operator: SigningKey = field(default_factory=lambda: key(0))
     keys: ServiceKeys = field(default_factory=lambda: ServiceKeys([service_key(bytes(32))]))
     decides: bool = True
+    follows: bool = True
     decider: "asyncio.Task[None] | None" = None
     tokens: dict[str, str] = field(default_factory=dict)
     api: Api = field(init=False)
@@ -87,7 +88,8 @@ class Registry:
             rate_limits=self.rate_limits,
             settings=self.settings,
         )
-        self.tasks.append(asyncio.create_task(loops(self.api, "api-test")))
+        if self.follows:
+            self.tasks.append(asyncio.create_task(loops(self.api, "api-test")))
         if self.decides:
             self.start_decider()
         value = released.codec("facts", "command").encode(genesis_command(self.operator))
@@ -96,7 +98,8 @@ class Registry:
         table = [route for name in FILES if find_spec(name) for route in import_module(name).ROUTES]
         self.client = TestClient(TestServer(application(self.api, table), auto_decompress=False))
         await self.client.start_server()
-        await asyncio.wait_for(self._until_admin(), 5)
+        if self.follows:
+            await asyncio.wait_for(self._until_admin(), 5)
 
     async def _until_admin(self) -> None:
         while not self.api.roles(self.operator.did):
