@@ -123,6 +123,7 @@ class Projector:
                 writing.append((held, batch))
                 routes.add(projection, batch, {partition: held.marks[partition].next for partition in marks})
             await self._take(transaction, decided, routes, [batch for _, batch in writing])
+            moved: Mapping[int, Mark] = {}
             for held, batch in writing:
                 self._step(f"write {held.projection}")
                 await batch.write(transaction)
@@ -133,7 +134,8 @@ class Projector:
             # Durable as a whole or not at all; a crash before this line reads the same decisions again.
             self._step("commit")
         self._step("committed")
-        self._fed = {**started, **marks}
+        # One that stops before a batch's end stands where it stopped, however far the log was read.
+        self._fed = {**started, **(marks if self._stop_at is None else moved)}
 
     async def _take(
         self, transaction: Transaction, decided: Sequence[Decided], routes: "Routes", batches: Sequence[Batch]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from log import following
 from projections import fact_queries, generations
 from projections.dump import PROJECTIONS
 from projections.fact_queries import Filters
@@ -178,4 +179,19 @@ async def test_a_rebuild_replaces_tables_that_an_earlier_release_made(postgres: 
     await project(world, postgres)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+    assert await tables_of(postgres) == folded(world.log)
+
+
+async def test_a_rebuild_stops_where_the_live_one_stands_though_the_log_goes_on(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await played(3)
+    await project(world, postgres)
+    before = await tables_of(postgres)
+    await world.play([(name, index, 5) for index, name in enumerate(MOVES * 3)])
+    monkeypatch.setattr(following, "MESSAGES_PER_POLL", 2)
+    for again in rebuilds(world.log, postgres).values():
+        assert (await again()).difference is None
+    assert await tables_of(postgres) == before
+    await project(world, postgres)
     assert await tables_of(postgres) == folded(world.log)
