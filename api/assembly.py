@@ -1,29 +1,18 @@
-"""An api process put together: the parts that its handlers share, the loops that feed them, and its server."""
+"""The server of an api process: bounded, quiet about bytes that are no HTTP, and open once the log was read."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from api.application import application
-from api.metrics import Metrics
-from api.rate_limits import RateLimits
-from api.replies import Replies
 from api.route import Route
-from api.service_keys import ServiceKeys
-from api.session_tokens import Sessions, UsedNonces, UsedNoncesInProcess
-from api.wiring import CONTEXT, Api, ApiSettings
-from log import topic
-from log.following import follow
-from log.log import Log, LogUnavailable
-from log.status import StatusBoard, keep_publishing
-from log.store import MemoryStore, Store
-from projections.issued import write_issued
-from projections.mirror import Mirror, Writer, caught_up
+from api.wiring import CONTEXT, Api
+from log.log import LogUnavailable
+from projections.mirror import caught_up
 
 KEEPALIVE_S = 75.0
 SHUTDOWN_S = 5.0
@@ -38,52 +27,6 @@ def _is_ours(record: logging.LogRecord) -> bool:
 
 PROTOCOL = logging.getLogger("muniment.api.protocol")
 PROTOCOL.addFilter(_is_ours)
-
-
-async def assemble(
-    log: Log,
-    store: Store | MemoryStore,
-    *,
-    keys: ServiceKeys,
-    issuer: str,
-    sealing_key: bytes,
-    rate_limits: RateLimits,
-    settings: ApiSettings | None = None,
-    writers: Sequence[Writer] = (),
-    used_nonces: UsedNonces | None = None,
-    health: Mapping[str, Any] | None = None,
-) -> Api:
-    """Put the parts together. ``writers`` fold more into the mirror, the feed for one. Raises LogUnavailable.
-
-    The owner sets ``reads`` and ``feed``, and runs ``loops`` as long as the application serves.
-    """
-    replies = Replies()
-    return Api(
-        log=log,
-        mirror=Mirror(store, (*writers, write_issued), replies.on_decided),
-        replies=replies,
-        sessions=Sessions(keys, issuer, used_nonces or UsedNoncesInProcess()),
-        rate_limits=rate_limits,
-        metrics=Metrics(),
-        sealing_key=sealing_key,
-        status=StatusBoard(),
-        partitions=await log.partitions(topic.commands(CONTEXT)),
-        settings=settings or ApiSettings(),
-        health=dict(health or {}),
-    )
-
-
-async def loops(api: Api, name: str) -> None:
-    """Feed the parts until cancelled: decisions into the mirror, what processes say, and what this one says."""
-
-    def said() -> Mapping[str, Any]:
-        reached = {f"{context}/{part}": offset for (context, part), offset in api.mirror.reached.items()}
-        return {"position": reached, "awaiting": len(api.replies)}
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(follow(api.log, CONTEXT, api.mirror))
-        group.create_task(api.status.follow(api.log))
-        group.create_task(keep_publishing(api.log, name, "api", said))
 
 
 async def _catch_up(api: Api) -> None:

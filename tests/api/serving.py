@@ -15,17 +15,23 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from api.application import FILES, application
-from api.assembly import assemble, loops
+from api.metrics import Metrics
 from api.rate_limits import RateLimits
+from api.replies import Replies
 from api.service_keys import ServiceKeys, service_key
-from api.wiring import Api, ApiSettings
+from api.session_tokens import Sessions, UsedNoncesInProcess
+from api.wiring import CONTEXT, Api, ApiSettings
 from log import released, topic
+from log.following import follow
 from log.memory import MemoryLog
+from log.status import StatusBoard, keep_publishing
 from log.store import MemoryStore
 from log.topic import partition_of
 from muniment.operator import genesis_command
 from muniment.signing_key import SigningKey
 from processors.deciding import CommandProcessor
+from projections.issued import write_issued
+from projections.mirror import Mirror
 
 ISSUER = "http://registry.test"
 ISSUED_AT = "2025-10-13T03:00:00.000Z"
@@ -60,6 +66,14 @@ class Answer:
         return self.json.get("code") if isinstance(self.json, dict) else None
 
 
+async def loops(api: Api) -> None:
+    """Feed an api's parts until cancelled."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(follow(api.log, CONTEXT, api.mirror))
+        group.create_task(api.status.follow(api.log))
+        group.create_task(keep_publishing(api.log, "api-test", "api", lambda: {"awaiting": len(api.replies)}))
+
+
 @dataclass
 class Registry:
     """One api process and one decider."""
@@ -79,17 +93,21 @@ class Registry:
 
     async def open(self) -> None:
         await released.prepare(self.log, PARTITIONS)
-        self.api = await assemble(
-            self.log,
-            MemoryStore(),
-            keys=self.keys,
-            issuer=ISSUER,
-            sealing_key=bytes(range(32)),
+        replies = Replies()
+        self.api = Api(
+            log=self.log,
+            mirror=Mirror(MemoryStore(), (write_issued,), replies.on_decided),
+            replies=replies,
+            sessions=Sessions(self.keys, ISSUER, UsedNoncesInProcess()),
             rate_limits=self.rate_limits,
+            metrics=Metrics(),
+            sealing_key=bytes(range(32)),
+            status=StatusBoard(),
+            partitions=PARTITIONS,
             settings=self.settings,
         )
         if self.follows:
-            self.tasks.append(asyncio.create_task(loops(self.api, "api-test")))
+            self.tasks.append(asyncio.create_task(loops(self.api)))
         if self.decides:
             self.start_decider()
         value = released.codec("facts", "command").encode(genesis_command(self.operator))

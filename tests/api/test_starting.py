@@ -5,8 +5,8 @@ import asyncio
 import aiohttp
 import pytest
 
-from api.assembly import loops, serving
-from tests.api.serving import Registry, running
+from api.assembly import serving
+from tests.api.serving import Registry, loops, running
 
 
 async def test_until_the_log_is_read_nobody_is_refused_for_a_role_that_is_not_known_yet(registry: Registry) -> None:
@@ -25,7 +25,7 @@ async def test_until_the_log_is_read_nobody_is_refused_for_a_role_that_is_not_kn
             assert response.status == 503
         async with client.get(f"{url}/.well-known/jwks.json") as response:
             assert response.status == 200
-        late.tasks.append(asyncio.create_task(loops(late.api, "late")))
+        late.tasks.append(asyncio.create_task(loops(late.api)))
         async with asyncio.timeout(5):
             while not late.api.caught_up:
                 await late.api.mirror.moved(0.1)
