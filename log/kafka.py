@@ -1,15 +1,16 @@
-"""aiokafka's only door: the log on Kafka, Redpanda or anything that speaks their protocol."""
+"""The log on Kafka, Redpanda or anything that speaks their protocol; with `kafka_reader` aiokafka's only door."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from log.kafka_address import KafkaAddress
+from log.kafka_reader import Handover, KafkaReader
 from log.log import AppendUnknown, LogUnavailable, OnAssigned, OnRevoked, Reader, Record, Topic
 from log.message import Message
 
@@ -25,60 +26,6 @@ HEARTBEAT_MS = 1_000
 TOPIC_SETTINGS = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(REQUEST_BYTES)}
 FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
 COMPACTED = {"cleanup.policy": "compact"}
-
-
-class KafkaReader:
-    """Reads through one consumer, with or without a group."""
-
-    def __init__(self, consumer: AIOKafkaConsumer, topic: str, on_revoked: OnRevoked | None = None) -> None:
-        self._consumer = consumer
-        self._topic = topic
-        self._on_revoked = on_revoked
-
-    async def poll(self, timeout_s: float, max_messages: int | None = None) -> Mapping[int, Sequence[Message]]:
-        """Give the next messages by partition."""
-        try:
-            batches = await self._consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=max_messages)
-        except KafkaError as error:
-            raise LogUnavailable(type(error).__name__) from error
-        return {part.partition: messages for part, messages in batches.items()}
-
-    def seek(self, partition: int, offset: int) -> None:
-        """Go on from this offset."""
-        self._consumer.seek(TopicPartition(self._topic, partition), offset)
-
-    async def ends(self) -> Mapping[int, int]:
-        """Give the end of each assigned partition."""
-        try:
-            ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
-        except KafkaError as error:
-            raise LogUnavailable(type(error).__name__) from error
-        return {part.partition: offset for part, offset in ends.items()}
-
-    async def close(self) -> None:
-        """Leave the group, if any, and close the connections."""
-        if self._on_revoked is not None:
-            await self._on_revoked(sorted(part.partition for part in self._consumer.assignment()))
-        # aiokafka ends a task of its own; one that never ran yet would pass for a cancellation of ours and leave the
-        # connections open.
-        await asyncio.sleep(0)
-        await self._consumer.stop()
-
-
-class _Handover(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
-    """Tells a member what it was given and what was taken, and seeks to where it wants to go on."""
-
-    def __init__(self, consumer: AIOKafkaConsumer, topic: str, on_assigned: OnAssigned, on_revoked: OnRevoked) -> None:
-        self._consumer, self._topic = consumer, topic
-        self._on_assigned, self._on_revoked = on_assigned, on_revoked
-
-    async def on_partitions_revoked(self, revoked: set[Any]) -> None:
-        await self._on_revoked(sorted(part.partition for part in revoked))
-
-    async def on_partitions_assigned(self, assigned: set[Any]) -> None:
-        starts = await self._on_assigned(sorted(part.partition for part in assigned))
-        for partition, offset in starts.items():
-            self._consumer.seek(TopicPartition(self._topic, partition), offset)
 
 
 class KafkaLog:
@@ -253,7 +200,7 @@ class KafkaLog:
     async def member(self, topic: str, group: str, on_assigned: OnAssigned, on_revoked: OnRevoked) -> Reader:
         """Read as one member of a Kafka consumer group."""
         consumer = self._consumer(group)
-        consumer.subscribe([topic], listener=_Handover(consumer, topic, on_assigned, on_revoked))
+        consumer.subscribe([topic], listener=Handover(consumer, topic, on_assigned, on_revoked))
         await self._started(consumer)
         return KafkaReader(consumer, topic, on_revoked)
 

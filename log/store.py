@@ -28,7 +28,7 @@ def _options() -> Options:
     table.set_bloom_filter(BLOOM_BITS_PER_KEY, block_based=False)
     table.set_cache_index_and_filter_blocks(True)
     options = Options(raw_mode=True)
-    options.create_if_missing(True)
+    options.create_if_missing(True)  # noqa: FBT003  # its only form
     options.set_block_based_table_factory(table)
     options.set_write_buffer_size(WRITE_BUFFER_BYTES)
     options.set_max_write_buffer_number(2)

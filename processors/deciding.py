@@ -106,11 +106,17 @@ class CommandProcessor:
     async def _wait_for_room(self) -> None:
         """Let the read-back catch up when too much is in flight."""
         while any(seat.in_flight > IN_FLIGHT_LIMIT for seat in self.seats.values()) and self._failed is None:
-            self._settled.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._settled.wait(), POLL_S)
+            await self._next_settling()
             if self._lost:
                 return
+
+    async def _next_settling(self) -> None:
+        """Wait until something more was read back, but not for long."""
+        self._settled.clear()
+        # Not wait_for: in Python 3.11 it can lose a cancellation.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(POLL_S):
+                await self._settled.wait()
 
     async def _recover_lost(self, reader: Reader) -> None:
         """Read the events to their end and go on behind the last command that was decided by anyone."""
@@ -121,9 +127,7 @@ class CommandProcessor:
                 continue
             end = (await events.ends())[partition]
             while seat.next_event < end and self._failed is None:
-                self._settled.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._settled.wait(), POLL_S)
+                await self._next_settling()
             seat.abandon()
             self._lost.discard(partition)
             reader.seek(partition, seat.resume)
@@ -136,9 +140,7 @@ class CommandProcessor:
         if self._events_reader is not None:
             ends = await self._events_reader.ends()
             while any(self.seats[p].next_event < ends[p] for p in partitions) and self._failed is None:
-                self._settled.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._settled.wait(), POLL_S)
+                await self._next_settling()
         return {partition: self.seats[partition].resume for partition in partitions}
 
     async def _leave_seats(self, partitions: Sequence[int]) -> None:

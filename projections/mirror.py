@@ -126,18 +126,19 @@ class Mirror:
     async def moved(self, timeout_s: float) -> None:
         """Wait until more is in the store, but not longer than this."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._moved.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._moved.wait()
 
     async def wait_for(self, positions: Mapping[tuple[str, int], int], timeout_s: float) -> bool:
         """Wait until these positions are in the store; say whether they are."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_s
-        while any(where in self._marks and self._marks[where].next <= offset for where, offset in positions.items()):
-            moved = self._moved
-            try:
-                await asyncio.wait_for(moved.wait(), max(0.0, deadline - loop.time()))
-            except TimeoutError:
-                return False
+        try:
+            async with asyncio.timeout(timeout_s):
+                while any(
+                    where in self._marks and self._marks[where].next <= offset for where, offset in positions.items()
+                ):
+                    await self._moved.wait()
+        except TimeoutError:
+            return False
         return True
 
 
