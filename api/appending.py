@@ -50,13 +50,13 @@ async def settle(api: Api, intents: Sequence[Intent]) -> list[Settled]:
                 continue
             pending = api.replies.under_way(intent.id)
             if pending is None:
-                pending = api.replies.expect(intent.id, api.partition(intent.key))
+                pending = api.replies.expect(intent.id, api.partition(intent.key), deadline)
                 mine.append(pending)
                 groups.setdefault(pending.partition, []).append((pending, intent))
             same = pending.command_id == intent.id
             found.append(pending if same else ProblemError(IDEMPOTENCY_CONFLICT))
         for partition, group in groups.items():
-            await _append(api, partition, group, deadline)
+            await _append(api, partition, group)
         outcomes: list[Settled] = []
         first = set(mine)
         for intent, entry in zip(intents, found, strict=True):
@@ -64,7 +64,7 @@ async def settle(api: Api, intents: Sequence[Intent]) -> list[Settled]:
                 # The first to ask for a command gets its outcome, whoever shares it the outcome with the hit.
                 shared = entry not in first
                 first.discard(entry)
-                outcomes.append(await _outcome(api, entry, intent, deadline, shared=shared))
+                outcomes.append(await _outcome(api, entry, intent, shared=shared))
             else:
                 outcomes.append(entry)
         return outcomes
@@ -99,22 +99,25 @@ async def decision_at(api: Api, partition: int, offset: int) -> Decided:
     return Decided(CONTEXT, message)
 
 
-async def _append(api: Api, partition: int, group: Sequence[tuple[Pending, Intent]], deadline: float) -> None:
+async def _append(api: Api, partition: int, group: Sequence[tuple[Pending, Intent]]) -> None:
+    """Send commands; their decisions tell what became of them, the acknowledgement only where they lie."""
     records = [(intent.key.encode(), encode(intent)) for _, intent in group]
     try:
-        acknowledged = await api.log.append(COMMANDS, partition, records)
-        for _, intent in group:
-            api.metrics.appends.labels(NAMES[type(intent.payload)]).inc()
-        async with asyncio.timeout_at(deadline):
-            first = await acknowledged
+        acknowledged = asyncio.ensure_future(await api.log.append(COMMANDS, partition, records))
     except LogUnavailable as error:
         for pending, _ in group:
             api.replies.fail(pending, error)
         return
-    except (AppendUnknown, TimeoutError):
+    except AppendUnknown:
         return  # it may lie on the log: its decision is waited for, and else the outcome is unknown
-    if len(group) == 1:
-        group[0][0].offset = first
+    for _, intent in group:
+        api.metrics.appends.labels(NAMES[type(intent.payload)]).inc()
+
+    def placed(answer: asyncio.Future[int]) -> None:
+        if not answer.cancelled() and answer.exception() is None and len(group) == 1:
+            group[0][0].offset = answer.result()
+
+    acknowledged.add_done_callback(placed)
 
 
 def encode(intent: Intent) -> bytes:
@@ -131,11 +134,10 @@ def encode(intent: Intent) -> bytes:
     return codec(CONTEXT, "command").encode(command)
 
 
-async def _outcome(api: Api, pending: Pending, intent: Intent, deadline: float, *, shared: bool) -> Settled:
+async def _outcome(api: Api, pending: Pending, intent: Intent, *, shared: bool) -> Settled:
     """Wait for a decision; ``repeated`` leads to the first outcome of its scope, or to the fact that is there."""
     try:
-        async with asyncio.timeout_at(deadline):
-            decided = await asyncio.shield(pending.decided)
+        decided = await asyncio.shield(pending.decided)
     except LogUnavailable:
         return ProblemError("log_unavailable", headers={"Retry-After": "1"})
     except (TimeoutError, asyncio.CancelledError):

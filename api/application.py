@@ -51,6 +51,8 @@ FILES = (
     "api.operations",
 )
 API: web.AppKey[Api] = web.AppKey("api", Api)
+SLOW_REQUEST_S = 1.0
+"""A request that took so long is told of in the journal; the others are, too, where it is set to `debug`."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
 Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -143,9 +145,10 @@ async def _answer(
     seconds = time.perf_counter() - started
     method, path = (route.method, route.path) if route is not None else ("-", "-")
     api.metrics.request(method, path, response.status, code, seconds)
-    if LOG.isEnabledFor(logging.INFO):
+    level = logging.INFO if response.status >= 500 or seconds > SLOW_REQUEST_S else logging.DEBUG
+    if LOG.isEnabledFor(level):
         fields = {"method": method, "route": path, "status": response.status, "ms": round(seconds * 1000, 1)}
-        LOG.info("request", extra={**fields, "code": code, "request_id": request_id})
+        LOG.log(level, "request", extra={**fields, "code": code, "request_id": request_id})
     return response
 
 

@@ -9,15 +9,16 @@ from domain.ruling import scope_key
 from log.following import Decided
 
 RECENT_DECISIONS = 2_000
+SWEEP_EVERY_S = 0.1
 
 
 class Pending:
     """One command that is under way; all who ask for the same one wait for the same decision."""
 
-    __slots__ = ("command_id", "decided", "offset", "partition")
+    __slots__ = ("command_id", "deadline", "decided", "offset", "partition")
 
-    def __init__(self, command_id: str, partition: int) -> None:
-        self.command_id, self.partition = command_id, partition
+    def __init__(self, command_id: str, partition: int, deadline: float) -> None:
+        self.command_id, self.partition, self.deadline = command_id, partition, deadline
         self.offset: int | None = None
         """Where the command lies, once its append was acknowledged."""
         self.decided: asyncio.Future[Decided] = asyncio.get_running_loop().create_future()
@@ -35,6 +36,7 @@ class Replies:
         self._by_id: dict[str, Pending] = {}
         self._by_scope: dict[str, Pending] = {}
         self._recent: OrderedDict[tuple[int, int], Decided] = OrderedDict()
+        self._sweeping = False
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -43,11 +45,31 @@ class Replies:
         """Find what is under way in the same scope, the same request or another."""
         return self._by_scope.get(scope_key(command_id))
 
-    def expect(self, command_id: str, partition: int) -> Pending:
-        """Wait for a decision from now on; to be called before the command is appended."""
-        pending = Pending(command_id, partition)
+    def expect(self, command_id: str, partition: int, deadline: float) -> Pending:
+        """Wait for a decision from now on; to be called before the command is appended.
+
+        Behind the deadline (by the loop's clock) whoever waits gets TimeoutError, a sweep later at most.
+        """
+        pending = Pending(command_id, partition, deadline)
         self._by_id[command_id] = self._by_scope[scope_key(command_id)] = pending
+        self._sweep_later()
         return pending
+
+    def _sweep_later(self) -> None:
+        # One timer for all: a timer for each write would cost more than what it watches.
+        if not self._sweeping and self._by_id:
+            self._sweeping = True
+            asyncio.get_running_loop().call_later(SWEEP_EVERY_S, self._sweep)
+
+    def _sweep(self) -> None:
+        """Fail what is overdue; the oldest come first, since all wait equally long."""
+        self._sweeping = False
+        now = asyncio.get_running_loop().time()
+        for pending in list(self._by_id.values()):
+            if pending.deadline > now:
+                break
+            self.fail(pending, TimeoutError())
+        self._sweep_later()
 
     def forget(self, pending: Pending) -> None:
         """Wait no longer."""
@@ -58,7 +80,7 @@ class Replies:
             pending.decided.cancel()
 
     def fail(self, pending: Pending, error: Exception) -> None:
-        """Tell all who wait that the command was not appended."""
+        """Tell all who wait why no decision comes."""
         if not pending.decided.done():
             pending.decided.set_exception(error)
             pending.decided.exception()  # seen here, so that nobody waiting is no warning

@@ -14,6 +14,8 @@ from log.released import codec
 POLL_S = 0.5
 RETRY_S = 0.2
 MESSAGES_PER_POLL = 5_000
+LARGE_BATCH = 500
+"""A batch that needs no rest behind it: there is more to read than time."""
 
 
 class Decided:
@@ -51,10 +53,12 @@ async def follow(
     follower: Follower,
     *,
     until: Mapping[int, int] | None = None,
+    linger_s: float = 0.0,
     step: Callable[[str], None] = lambda _name: None,
 ) -> None:
     """Feed a follower from its marks on, until cancelled or until the offsets in ``until`` are reached.
 
+    ``linger_s`` is how long it rests after a small batch, so that under load the next one is larger and cheaper.
     The log being away is waited out. What ``apply`` raises ends the loop: the next one starts at the marks.
     """
     name = topic.events(context)
@@ -79,6 +83,8 @@ async def follow(
                     # Durable inside: what was made of these decisions, and the marks, in one write.
                     await follower.apply(context, decided, {p: chains[p].mark for p in batches})
                     step("applied")
+                    if linger_s and len(decided) < LARGE_BATCH:
+                        await asyncio.sleep(linger_s)
         except LogUnavailable:
             await asyncio.sleep(RETRY_S)
         else:

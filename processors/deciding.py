@@ -17,6 +17,8 @@ COMMANDS_PER_POLL = 1000
 IN_FLIGHT_LIMIT = 8000
 POLL_S = 0.5
 RETRY_S = 0.2
+SETTLE_EVERY_S = 0.01
+"""Nobody waits for a decider to read itself back, so it does that in few writes."""
 
 
 def group_of(context: str) -> str:
@@ -173,6 +175,7 @@ class CommandProcessor:
                 for partition, messages in batches.items():
                     self._settle(self.seats[partition], messages)
                 self._settled.set()
+                await asyncio.sleep(SETTLE_EVERY_S)
             except LogUnavailable:
                 await asyncio.sleep(RETRY_S)
             except Exception as error:  # noqa: BLE001  # carried to the loop, which stops loudly

@@ -29,6 +29,7 @@ from processors.webhook_scheduling import Scheduling
 from processors.webhook_sending import Sender
 
 KIND: Final = "reactor"
+LINGER_S: Final = 0.005
 EXPIRE_EVERY_S: Final = 1.0
 BACKFILL_EVERY_S: Final = 60.0
 LEADING_ASKED_EVERY_S: Final = 0.1
@@ -73,7 +74,7 @@ class Reactor:
                 scheduling = Scheduling(agenda, self._commands, lambda: self._acts)
                 dispatching = Dispatching(agenda, self._commands, sender, self._key, lambda: self._acts)
                 await together(
-                    follow(self._log, CONTEXT, agenda),
+                    follow(self._log, CONTEXT, agenda, linger_s=LINGER_S),
                     CatchingUp(self._log, agenda).run(),
                     scheduling.run(),
                     dispatching.run(),

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 DRAIN_EVERY = 500
 FIRST_RETRY_S = 0.1
+LINGER_S = 0.01
+"""What a reader of its own write waits longer at most, and what a transaction for each fact would cost otherwise."""
 LONGEST_RETRY_S = 5.0
 
 
@@ -166,7 +168,7 @@ class Projector:
         while True:
             before = dict(self._fed)
             try:
-                await follow(log, context, self, step=self._step)
+                await follow(log, context, self, linger_s=LINGER_S, step=self._step)
             except (PostgresUnavailable, TableGone, MarksMoved) as error:
                 wait_s = FIRST_RETRY_S if self._fed != before else min(wait_s * 2, LONGEST_RETRY_S)
                 logger.warning("projector_waits reason=%s retry_s=%.1f", type(error).__name__, wait_s)
