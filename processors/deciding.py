@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,7 @@ class CommandProcessor:
         self._commands, self._events = topic.commands(context), topic.events(context)
         self.seats: dict[int, Seat] = {}
         self._lost: set[int] = set()
+        self._in_order: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._settled = asyncio.Event()
         self._events_reader: Reader | None = None
         self._reading_back: asyncio.Task[None] | None = None
@@ -52,6 +54,7 @@ class CommandProcessor:
         """Decide until cancelled; the log being away is waited out."""
         while True:
             reader: Reader | None = None
+            self._failed = None
             try:
                 reader = await self._log.member(
                     self._commands, group_of(self._context), self._take_seats, self._leave_seats
@@ -94,7 +97,9 @@ class CommandProcessor:
         """Append decisions; one that may not lie there makes the seat read on before it decides again."""
         try:
             self._step("append")
-            durable = await self._log.append(self._events, seat.partition, records)
+            # One append begins after the other, so that decisions lie in the order in which they name each other.
+            async with self._in_order[seat.partition]:
+                durable = await self._log.append(self._events, seat.partition, records)
             # Durable once this answers; a crash before it is told by reading the partition to its end.
             await durable
             self._step("appended")
@@ -128,31 +133,44 @@ class CommandProcessor:
                 self._lost.discard(partition)
                 continue
             end = (await events.ends())[partition]
-            while seat.next_event < end and self._failed is None:
+            while seat.next_event < end and self._failed is None and self.seats.get(partition) is seat:
                 await self._next_settling()
+            if self.seats.get(partition) is not seat:
+                continue  # it was taken away meanwhile
             seat.abandon()
             self._lost.discard(partition)
             reader.seek(partition, seat.resume)
 
     async def _take_seats(self, partitions: Sequence[int]) -> Mapping[int, int]:
-        """Fold each partition to its end by the reading rule and say where its commands go on."""
-        for partition in partitions:
-            self.seats[partition] = Seat(self._context, partition, self._open_store(partition))
-        await self._read_back_anew()
-        if self._events_reader is not None:
-            ends = await self._events_reader.ends()
-            while any(self.seats[p].next_event < ends[p] for p in partitions) and self._failed is None:
-                await self._next_settling()
-        return {partition: self.seats[partition].resume for partition in partitions}
+        """Fold each partition to its end by the reading rule and say where its commands go on.
+
+        Whoever hands out partitions passes over what a member raises, so what fails is carried to the loop.
+        """
+        try:
+            for partition in partitions:
+                self.seats[partition] = Seat(self._context, partition, self._open_store(partition))
+            await self._read_back_anew()
+            if self._events_reader is not None:
+                ends = await self._events_reader.ends()
+                while any(self.seats[p].next_event < ends[p] for p in partitions) and self._failed is None:
+                    await self._next_settling()
+            return {partition: self.seats[partition].resume for partition in partitions}
+        except Exception as error:  # noqa: BLE001  # carried to the loop, which starts over or stops loudly
+            self._failed = self._failed or error
+            return {}
 
     async def _leave_seats(self, partitions: Sequence[int]) -> None:
         """Let go of partitions; what was in flight is for the next writer to find on the log."""
         left = [self.seats.pop(partition) for partition in partitions if partition in self.seats]
-        if left:
-            await self._read_back_anew()
-        for seat in left:
-            self._lost.discard(seat.partition)
-            seat.store.close()
+        try:
+            if left:
+                await self._read_back_anew()
+        except LogUnavailable as error:
+            self._failed = self._failed or error
+        finally:
+            for seat in left:
+                self._lost.discard(seat.partition)
+                seat.store.close()
 
     async def _read_back_anew(self) -> None:
         """Read back the partitions that are held now."""
