@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from api.application import application
+from api.connection import Runner
 from api.route import Route
 from api.wiring import CONTEXT, Api
 from log.log import LogUnavailable
@@ -50,7 +51,7 @@ async def serving(api: Api, host: str, port: int, table: Sequence[Route] | None 
     Bodies aren't decompressed: what a body becomes must be bounded by what was sent.
     """
     catching_up = asyncio.create_task(_catch_up(api)) if table is None else None
-    runner = web.AppRunner(
+    runner = Runner(
         application(api, table),
         access_log=None,
         auto_decompress=False,

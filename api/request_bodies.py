@@ -30,13 +30,17 @@ async def read_bytes(request: web.Request, limit: int = BODY_MAX_BYTES) -> bytes
     too_large = ProblemError("payload_too_large", f"a body has at most {limit} bytes", headers={"Connection": "close"})
     if (request.content_length or 0) > limit:
         raise too_large
-    if request.content_length is not None:
-        return await request.content.read()
     content = bytearray()
-    async for chunk in request.content.iter_any():
-        content += chunk
-        if len(content) > limit:
-            raise too_large
+    try:
+        if request.content_length is not None:
+            return await request.content.read()
+        async for chunk in request.content.iter_any():
+            content += chunk
+            if len(content) > limit:
+                raise too_large
+    except (ConnectionError, web.RequestPayloadError):
+        # Whoever sent it is gone, or what was sent is not cut into chunks as it must be.
+        raise ProblemError("invalid_request", "the body did not come whole", headers={"Connection": "close"}) from None
     return bytes(content)
 
 

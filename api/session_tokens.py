@@ -134,7 +134,7 @@ class Sessions:
         return known
 
     def _verified(self, token: str) -> Caller | None:
-        if len(token) > TOKEN_MAX:
+        if len(token) > TOKEN_MAX or not token.isascii():
             return None
         try:
             claims = self.keys.verified(token, issuer=self.issuer, audience=AUDIENCE, leeway_s=CLOCK_LEEWAY_S)

@@ -42,10 +42,13 @@ class Registry:
         return found
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> int:
-        """Send a signal to one process by name and give its id."""
-        pid = int(self.stack()["pids"][name])
-        os.kill(pid, number)
-        return pid
+        """Send a signal to one process by name, once it runs, and give its id."""
+        deadline = time.monotonic() + 60
+        while name not in (pids := self.stack()["pids"]):
+            assert time.monotonic() < deadline, f"{name} did not come back"
+            time.sleep(0.1)
+        os.kill(pids[name], number)
+        return int(pids[name])
 
     def cli(self, *arguments: str, expect: int | None = 0, input_text: str | None = None) -> str:
         """Run a verb against this registry and give what it printed."""
