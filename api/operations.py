@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from api.metrics import MEDIA_TYPE
 from api.openapi import Document
 from api.route import DESCRIPTION, Asked, Route, json_response
+from api.standing import standing
 from api.wiring import Api
 from domain.json_value import JsonObject
-from log.status import ProcessStatus
 
 LOG_SILENT_MAX_S = 5.0
 OPERATORS = frozenset({"admin", "operator"})
@@ -23,6 +23,12 @@ class HealthView(BaseModel):
 
     status: str
     log: str
+    broker: str | None = None
+    postgres: str | None = None
+    projections: dict[str, Any] | None = None
+    partitions: dict[str, Any] | None = None
+    leader: str | None = None
+    audit: dict[str, Any] | None = None
     processes: dict[str, Any] | None = None
     position: dict[str, int] | None = None
 
@@ -48,22 +54,8 @@ async def health(asked: Asked) -> web.StreamResponse:
     status, log = overall(api)
     body: JsonObject = {"status": status, "log": log}
     if not asked.roles.isdisjoint(OPERATORS):
-        body |= detail(api)
+        body |= await standing(api)
     return json_response(body, 200 if status in SERVING else 503)
-
-
-def detail(api: Api) -> JsonObject:
-    """Tell an operator of the processes by their names, of the positions, and where the broker is."""
-    return {
-        **api.health,
-        "processes": {entry.name: _process(entry) for entry in api.status.standings()},
-        "position": {f"{context}/{part}": offset for (context, part), offset in sorted(api.mirror.reached.items())},
-    }
-
-
-def _process(entry: ProcessStatus) -> JsonObject:
-    status = UNAVAILABLE if entry.stale else HEALTHY
-    return {"kind": entry.kind, "status": status, "age_s": round(entry.age_s, 1), "detail": dict(entry.detail)}
 
 
 async def metrics(asked: Asked) -> web.StreamResponse:

@@ -15,6 +15,8 @@ RETRY_S = 0.5
 STALE_AFTER_S = 10.0
 KEPT_FOR_S = 3600.0
 """What was not heard of for so long is forgotten."""
+AUDITOR = "auditor"
+"""The kind under which an audit tells its verdict, once, at its end: the last one is never forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class StatusBoard:
             return
         if isinstance(said, dict) and isinstance(said.get("kind"), str) and isinstance(said.get("detail"), dict):
             self._said[name] = ProcessStatus(name, str(said["kind"]), at, said["detail"])  # type: ignore[arg-type]
-        for old in [each.name for each in self._said.values() if each.age_s > KEPT_FOR_S]:
+        for old in [each.name for each in self._said.values() if each.kind != AUDITOR and each.age_s > KEPT_FOR_S]:
             del self._said[old]
 
     async def follow(self, log: Log) -> None:

@@ -135,7 +135,7 @@ async def _audit_running(args: argparse.Namespace, options: Any) -> Any:
                 ) as dumps,
             ):
                 verdict = await audit_log(log, dumps, options)
-        await status.publish(log, "audit", "auditor", status_of(verdict))
+        await status.publish(log, "audit", status.AUDITOR, status_of(verdict))
         return verdict
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,6 +90,36 @@ async def test_health_tells_everybody_whether_and_operators_how(registry: Regist
     assert told["processes"]["decide-1"]["detail"] == {"facts": {"0": {"position": 3}}}
     assert told["processes"]["api-test"]["kind"] == "api"
     assert any(name.startswith("facts/") for name in told["position"])
+
+
+async def test_health_tells_operators_who_writes_who_leads_how_far_each_projection_is_and_the_last_verdict(
+    registry: Registry,
+) -> None:
+    await publish(registry.log, "decide-1", "decider", {"facts": {"0": {"position": 1}, "2": {"position": 10**6}}})
+    await publish(registry.log, "project-1", "projector", {"facts": {"0": 1}, "signers": {}})
+    await publish(registry.log, "react-1", "reactor", {"leads": True})
+    await publish(registry.log, "audit", "auditor", {"holds": True})
+
+    async def told() -> Any:
+        return (await registry.ask("GET", "/health", by=registry.operator)).json
+
+    async with asyncio.timeout(5):
+        while (await told())["audit"] is None:
+            await registry.api.mirror.moved(0.05)
+    health = await told()
+    assert health["postgres"] == "unavailable"
+    assert health["leader"] == "react-1"
+    assert health["partitions"]["facts/2"] == {"writer": "decide-1", "position": 10**6}
+    assert health["audit"]["holds"] is True
+    assert health["audit"]["at"].endswith("Z")
+    assert health["projections"]["playlists"]["lag"] >= 10**6 - 10
+
+
+def test_the_last_verdict_of_an_audit_is_never_forgotten() -> None:
+    board = StatusBoard()
+    for kind in ("auditor", "api"):
+        board.take(kind, json.dumps({"kind": kind, "detail": {}}).encode(), 0)
+    assert [entry.name for entry in board.standings()] == ["auditor"]
 
 
 async def test_health_is_unavailable_while_the_log_does_not_answer(registry: Registry) -> None:
