@@ -1,0 +1,76 @@
+"""What comes over a connection and is no request of ours: answered with a problem too, telling nothing of our inside."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from api.problems import MEDIA_TYPE, ProblemError
+from log import strict_json
+
+NO_HTTP = "these bytes are no HTTP request, or one with too long a line or too many headers"
+NO_SUCH_EXPECTATION = "no expectation but 100-continue is met here"
+
+
+def refused(problem: ProblemError) -> web.Response:
+    """Write a problem for which no request could be asked."""
+    body = strict_json.dump(problem.body(secrets.token_hex(8)))
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", **problem.headers}
+    return web.Response(body=body, status=problem.kind.status, headers=headers, content_type=MEDIA_TYPE)
+
+
+class Connection(web.RequestHandler):
+    """One connection; bytes that are no HTTP end it with a problem."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = HTTPStatus.INTERNAL_SERVER_ERROR,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer in our words; the library's would repeat what was sent, and say what reads it."""
+        super().handle_error(request, status, exc, message)
+        ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        answer = refused(ProblemError("internal") if ours else ProblemError("invalid_request", NO_HTTP))
+        answer.force_close()
+        return answer
+
+
+class Connections(web.Server):
+    """The connections of an application."""
+
+    def __call__(self) -> web.RequestHandler:
+        """Take one more."""
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+def _refusing(handle: Handler) -> Handler:
+    async def handled(request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await handle(request)
+        except web.HTTPExpectationFailed:
+            # Raised before any handler of ours is asked.
+            return refused(ProblemError("invalid_request", NO_SUCH_EXPECTATION, headers={"Connection": "close"}))
+
+    return handled
+
+
+class Runner(web.AppRunner):
+    """Runs an application whose connections answer everything with a problem that is not a result."""
+
+    __slots__ = ()
+
+    async def _make_server(self) -> web.Server:
+        """Make the application's server, then have it take connections of ours."""
+        made: Any = await super()._make_server()
+        made.__class__ = Connections
+        made.request_handler = _refusing(made.request_handler)
+        return made  # type: ignore[no-any-return]
