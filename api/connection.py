@@ -1,4 +1,4 @@
-"""What comes over a connection and is no request of ours: answered with a problem too, telling nothing of our inside."""
+"""What comes over a connection and is no request of ours: answered with a problem too, which tells nothing of us."""
 
 import secrets
 from collections.abc import Awaitable, Callable
