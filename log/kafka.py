@@ -16,6 +16,8 @@ from log.message import Message
 
 APPEND_TIMEOUT_MS = 10_000
 REACHABLE_TIMEOUT_S = 2.0
+LOOKUP_TIMEOUT_S = 5.0
+"""How long a look-up may take, with the wait for those before it."""
 REACHABLE_FOR_S = 0.25
 """An answer of the broker this young is taken as a sign that it is there."""
 BATCH_BYTES = 1 << 20
@@ -187,6 +189,9 @@ class KafkaLog:
         except KafkaError as error:
             await consumer.stop()
             raise LogUnavailable(type(error).__name__) from error
+        except asyncio.CancelledError:
+            await consumer.stop()
+            raise
 
     async def reader(self, topic: str, starts: Mapping[int, int]) -> Reader:
         """Read these partitions with no group."""
@@ -205,25 +210,27 @@ class KafkaLog:
         return KafkaReader(consumer, topic, on_revoked)
 
     async def read_at(self, topic: str, partition: int, offset: int) -> Message | None:
-        """Fetch one message, through a consumer kept for such look-ups."""
-        part = TopicPartition(topic, partition)
-        async with self._looking:
-            consumer = self._lookups.get(topic)
-            if consumer is None:
-                consumer = self._consumer()
-                await self._started(consumer)
-                self._lookups[topic] = consumer
-            try:
-                consumer.assign([part])
-                (end,) = (await consumer.end_offsets([part])).values()
-                if not 0 <= offset < end:
-                    return None
-                consumer.seek(part, offset)
-                batches = await consumer.getmany(part, timeout_ms=int(REACHABLE_TIMEOUT_S * 1000), max_records=1)
-            except KafkaError as error:
-                raise LogUnavailable(type(error).__name__) from error
-            found: Sequence[Message] = batches.get(part, ())
-            return found[0] if found and found[0].offset == offset else None
+        """Fetch one message, through a consumer kept for such look-ups; one at a time, none without end."""
+        try:
+            async with asyncio.timeout(LOOKUP_TIMEOUT_S), self._looking:
+                return await self._look_up(TopicPartition(topic, partition), offset)
+        except (KafkaError, TimeoutError) as error:
+            raise LogUnavailable(type(error).__name__) from error
+
+    async def _look_up(self, part: TopicPartition, offset: int) -> Message | None:
+        consumer = self._lookups.get(part.topic)
+        if consumer is None:
+            consumer = self._consumer()
+            await self._started(consumer)
+            self._lookups[part.topic] = consumer
+        consumer.assign([part])
+        (end,) = (await consumer.end_offsets([part])).values()
+        if not 0 <= offset < end:
+            return None
+        consumer.seek(part, offset)
+        batches = await consumer.getmany(part, timeout_ms=int(REACHABLE_TIMEOUT_S * 1000), max_records=1)
+        found: Sequence[Message] = batches.get(part, ())
+        return found[0] if found and found[0].offset == offset else None
 
     async def close(self) -> None:
         """Flush and close every connection."""
