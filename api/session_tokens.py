@@ -63,6 +63,7 @@ class Sessions:
     def __init__(self, keys: ServiceKeys, issuer: str, used: UsedNonces) -> None:
         self.keys, self.issuer, self._used = keys, issuer, used
         self._callers: OrderedDict[str, Caller] = OrderedDict()
+        self._known_by: list[str] = []
 
     def nonce(self, did: str) -> tuple[str, int]:
         """Make a nonce for a DID; give it and when it expires, in seconds since 1970 UTC."""
@@ -120,6 +121,11 @@ class Sessions:
 
     def caller(self, token: str) -> Caller | None:
         """Say whose session a token is; nothing for one that doesn't hold."""
+        valid = [key.kid for key in self.keys.valid()]
+        if valid != self._known_by:
+            # A key that was taken back takes its sessions with it.
+            self._callers.clear()
+            self._known_by = valid
         known = self._callers.get(token)
         if known is None:
             known = self._verified(token)

@@ -11,7 +11,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from api import session_tokens
+from api import service_keys, session_tokens
 from api.service_keys import (
     OVERLAP_S,
     InvalidServiceKey,
@@ -146,6 +146,22 @@ async def test_a_token_that_was_seen_still_ends(registry: Registry, monkeypatch:
     later = time.time() + 120
     monkeypatch.setattr(session_tokens.time, "time", lambda: later)
     assert registry.api.sessions.caller(token) is None
+
+
+async def test_a_key_that_is_taken_back_ends_its_sessions_though_they_were_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_keys, "REREAD_EVERY_S", 0.0)
+    stolen = make_key_file(tmp_path, now=time.time() - 60)
+    sessions = Sessions(ServiceKeys(folder=tmp_path), ISSUER, UsedNoncesInProcess())
+    now = int(time.time())
+    claims = {"iss": ISSUER, "aud": "muniment", "sub": key(1).did, "iat": now, "exp": now + 60, "jti": "j"}
+    token = sessions.keys.sign(claims)
+    assert sessions.caller(token) is not None
+    make_key_file(tmp_path)
+    assert sessions.caller(token) is not None
+    (tmp_path / f"service-{stolen.kid}.json").unlink()
+    assert sessions.caller(token) is None
 
 
 async def test_rotated_keys_overlap_and_the_old_one_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
