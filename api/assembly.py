@@ -19,6 +19,8 @@ KEEPALIVE_S = 75.0
 SHUTDOWN_S = 5.0
 BACKLOG = 1024
 CATCHING_UP_POLL_S = 0.1
+CATCHING_UP_S = 5.0
+"""How long one end of the log is waited for before the log is asked again where it ends."""
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
@@ -36,9 +38,11 @@ async def _catch_up(api: Api) -> None:
     while not api.caught_up:
         try:
             known = len(api.mirror.positions)
-            api.caught_up = known >= api.partitions and await caught_up(api.log, CONTEXT, api.mirror)
+            api.caught_up = known >= api.partitions and await caught_up(api.log, CONTEXT, api.mirror, CATCHING_UP_S)
         except LogUnavailable:
             pass
+        except Exception:  # noqa: BLE001  # told, and tried again: without it this process would wait for ever unheard
+            PROTOCOL.exception("catching_up_failed")
         await asyncio.sleep(CATCHING_UP_POLL_S)
 
 

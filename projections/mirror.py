@@ -142,12 +142,12 @@ class Mirror:
         return True
 
 
-async def caught_up(log: Log, context: str, mirror: Mirror) -> bool:
-    """Say whether a mirror holds all that a context's log held when this was asked."""
+async def caught_up(log: Log, context: str, mirror: Mirror, timeout_s: float) -> bool:
+    """Wait until a mirror holds all that a context's log held when this was asked; say whether it does."""
     name = topic.events(context)
     reader = await log.reader(name, dict.fromkeys(range(await log.partitions(name)), 0))
     try:
         ends = await reader.ends()
     finally:
         await reader.close()
-    return await mirror.wait_for({(context, p): end - 1 for p, end in ends.items() if end}, 0.0)
+    return await mirror.wait_for({(context, p): end - 1 for p, end in ends.items() if end}, timeout_s)
