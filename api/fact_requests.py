@@ -25,7 +25,6 @@ from log.signatures import InvalidSignature, verify
 SIGNATURE_MAX = 1024
 REASON_MAX = 512
 DID_MAX = 512
-FACT_ID = r"^fct_[a-z2-7]{52}$"
 FACTS_ROUTE = "POST /facts"
 REVOKE_ROUTE = "POST /facts/{id}/revoke"
 

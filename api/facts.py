@@ -1,7 +1,6 @@
 """Facts: issued, revoked, set aside and released."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
@@ -10,8 +9,8 @@ from aiohttp import web
 from pydantic import BaseModel, Field
 
 from api.appending import Settled, settle
+from api.fact_reads import known_form
 from api.fact_requests import (
-    FACT_ID,
     REASON_MAX,
     FactRequest,
     RevocationRequest,
@@ -41,7 +40,6 @@ CHECKED_AT_ONCE = 16
 Threads for the signatures were slower: between two of them each waits for the interpreter.
 """
 UNKNOWN_FACT_WAIT_S = 0.5
-FACT_ID_FORM = re.compile(FACT_ID)
 
 
 class BatchRequest(Shape):
@@ -131,15 +129,8 @@ def _batch_answer(asked: Asked, outcomes: Sequence[Settled]) -> web.Response:
     return json_response({"items": items}, 200, answered)
 
 
-def _fact_id(asked: Asked) -> str:
-    fact_id = asked.path("id")
-    if FACT_ID_FORM.fullmatch(fact_id) is None:
-        raise ProblemError("not_found", "there is no fact of this id")
-    return fact_id
-
-
 def _revocation(asked: Asked) -> None:
-    asked.statement = revocation_statement(_fact_id(asked), asked.body)
+    asked.statement = revocation_statement(known_form(asked), asked.body)
 
 
 async def revoke(asked: Asked) -> web.StreamResponse:
@@ -148,7 +139,7 @@ async def revoke(asked: Asked) -> web.StreamResponse:
     check_issuer(statement, asked.caller.identity)
     check_signature(statement)
     intent = intent_of(statement, idempotency_key(asked.request))
-    known = await _known(asked, _fact_id(asked))
+    known = await _known(asked, known_form(asked))
     if known is not None and identity(known.issuer_did) != intent.actor:
         # Another issuer's facts are decided elsewhere: its partition rules on this, not the caller's.
         intent = replace(intent, key=identity(known.issuer_did))
@@ -176,12 +167,12 @@ async def _admin_change(asked: Asked, payload: QuarantineFact | ReleaseFact) -> 
 async def quarantine(asked: Asked) -> web.StreamResponse:
     """Set a fact aside."""
     authority = asked.api.authority(asked.caller.identity)
-    return await _admin_change(asked, QuarantineFact(_fact_id(asked), asked.body.reason, authority))
+    return await _admin_change(asked, QuarantineFact(known_form(asked), asked.body.reason, authority))
 
 
 async def release(asked: Asked) -> web.StreamResponse:
     """Let a quarantined fact count again."""
-    return await _admin_change(asked, ReleaseFact(_fact_id(asked), asked.api.authority(asked.caller.identity)))
+    return await _admin_change(asked, ReleaseFact(known_form(asked), asked.api.authority(asked.caller.identity)))
 
 
 WRITES = ("idempotency_conflict", "log_unavailable", "outcome_unknown")

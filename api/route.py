@@ -47,11 +47,6 @@ class Asked:
         """The body as it was parsed."""
 
     @property
-    def caller_or_none(self) -> Caller | None:
-        """Give whose session this is, or nothing without a valid one."""
-        return self._caller
-
-    @property
     def caller(self) -> Caller:
         """Give whose session this is; raises ``unauthenticated``."""
         if self._caller is None:

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import re
 import secrets
 from typing import Annotated, Any
 
@@ -14,6 +13,7 @@ from api.problems import ProblemError, invalid
 from api.results import WebhookView, write
 from api.route import Asked, Route, Who
 from api.shapes import Maybe, Shape, WriteQuery
+from api.webhook_reads import known_form
 from domain.facts.kinds import KINDS
 from domain.facts.webhook import DeleteWebhook, RegisterWebhook, ReplayWebhook, RotateWebhookSecret
 from domain.ruling import HALF, ID_PREFIX
@@ -28,7 +28,6 @@ SECRET_MIN_BYTES, SECRET_MAX_BYTES = 24, 64
 OVERLAP_MS = 24 * 60 * 60 * 1000
 """How long both secrets sign after a rotation."""
 FROM_THE_START = "0"
-WEBHOOK_ID = re.compile(r"whk_[a-z2-7]{26}")
 Secret = Annotated[str, Field(min_length=1, max_length=128)]
 
 
@@ -126,13 +125,6 @@ async def register(asked: Asked) -> web.StreamResponse:
     return await write(asked, session_intent(asked.caller, asked_hash, given_key, webhook_id, payload, named=name))
 
 
-def _webhook_id(asked: Asked) -> str:
-    webhook_id = asked.path("id")
-    if WEBHOOK_ID.fullmatch(webhook_id) is None:
-        raise ProblemError("not_found", "there is no webhook of this id")
-    return webhook_id
-
-
 def _change(asked: Asked, webhook_id: str, payload: Any) -> Intent:
     name, asked_hash, given_key = _name(asked, {"id": webhook_id})
     return session_intent(asked.caller, asked_hash, given_key, webhook_id, payload, named=name)
@@ -140,7 +132,7 @@ def _change(asked: Asked, webhook_id: str, payload: Any) -> Intent:
 
 async def remove(asked: Asked) -> web.StreamResponse:
     """Remove an endpoint."""
-    webhook_id = _webhook_id(asked)
+    webhook_id = known_form(asked)
     return await write(
         asked, _change(asked, webhook_id, DeleteWebhook(webhook_id, asked.api.authority(asked.caller.identity)))
     )
@@ -148,7 +140,7 @@ async def remove(asked: Asked) -> web.StreamResponse:
 
 async def rotate(asked: Asked) -> web.StreamResponse:
     """Give an endpoint another secret; for a day both sign."""
-    webhook_id = _webhook_id(asked)
+    webhook_id = known_form(asked)
     sealed = seal(asked.api.sealing_key, asked.body.secret or new_secret())
     payload = RotateWebhookSecret(webhook_id, sealed, OVERLAP_MS, asked.api.authority(asked.caller.identity))
     return await write(asked, _change(asked, webhook_id, payload))
@@ -156,7 +148,7 @@ async def rotate(asked: Asked) -> web.StreamResponse:
 
 async def replay(asked: Asked) -> web.StreamResponse:
     """Have every change after a cursor sent again, under the replay's own name."""
-    webhook_id = _webhook_id(asked)
+    webhook_id = known_form(asked)
     name, asked_hash, given_key = _name(asked, {"id": webhook_id})
     authority = asked.api.authority(asked.caller.identity)
     payload = ReplayWebhook(webhook_id, f"rpl_{_scope(name)}", asked.body.from_, authority)

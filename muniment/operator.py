@@ -20,6 +20,7 @@ from log.log import Log, LogUnavailable
 from log.message import Command, Signature
 from log.released import codec
 from log.scope import command_id
+from log.sealing import KEY_BYTES, InvalidSealingKey, read_sealing_key
 from log.statements import session_signed_bytes
 from log.topic import partition_of
 from muniment.settings import InvalidSetting, Settings
@@ -29,7 +30,6 @@ from muniment.stack.data_directory import write_private
 OPERATOR_FILE: Final = "operator.json"
 WEBHOOK_KEY_FILE: Final = "webhook.key"
 OPERATOR_ROLES: Final = ("admin", "operator")
-SEALING_KEY_BYTES: Final = 32
 CONTEXT: Final = "facts"
 GENESIS_TIMEOUT_S: Final = 60.0
 POLL_S: Final = 0.5
@@ -74,7 +74,7 @@ def sealing_key(settings: Settings) -> bytes:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        write_private(draft, base64.b64encode(secrets.token_bytes(SEALING_KEY_BYTES)) + b"\n")
+        write_private(draft, base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
         # A link fails where a rename would replace: of two processes that start at once, both use the first one's key.
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
@@ -84,12 +84,9 @@ def sealing_key(settings: Settings) -> bytes:
 
 def _sealing_key(text: str, source: str) -> bytes:
     try:
-        key = base64.b64decode(text.strip(), validate=True)
-    except ValueError:
-        key = b""
-    if len(key) != SEALING_KEY_BYTES:
-        raise InvalidSetting(f"{source}: {SEALING_KEY_BYTES} bytes in base64 are wanted")
-    return key
+        return read_sealing_key(text)
+    except InvalidSealingKey as error:
+        raise InvalidSetting(f"{source}: {error}") from None
 
 
 def genesis_command(key: SigningKey) -> Command:

@@ -1,7 +1,7 @@
 """Reads of Postgres: rows and the positions that they stand at come from one snapshot, and a position is waited for."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from log.token import Positions
@@ -98,8 +98,3 @@ def is_reached(generation: Generation, positions: Mapping[int, int]) -> bool:
 def vector(generation: Generation) -> list[int]:
     """Give the offset of the last decision in each partition in their order, -1 where there is none."""
     return [generation.marks[p].last for p in range(max(generation.marks) + 1)]
-
-
-def in_order(rows: Sequence[T], limit: int) -> tuple[Sequence[T], bool]:
-    """Cut a page from rows of which one more than its limit was asked, and say whether more follow."""
-    return rows[:limit], len(rows) > limit

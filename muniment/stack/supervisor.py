@@ -19,7 +19,6 @@ probe_interval_s: Final = 0.05
 first_backoff_s: Final = 0.2
 longest_backoff_s: Final = 5.0
 backoff_resets_after_s: Final = 10.0
-kill_timeout_s: Final = 5.0
 log_rotates_at_bytes: Final = 8 * 1024 * 1024
 log_tail_bytes: Final = 2_000
 
