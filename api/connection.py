@@ -1,5 +1,6 @@
 """What comes over a connection and is no request of ours: answered with a problem too, which tells nothing of us."""
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -10,6 +11,8 @@ from aiohttp import web
 from api.problems import MEDIA_TYPE, ProblemError
 from log import strict_json
 
+HEAD_TIMEOUT_S = 15.0
+"""How long a new connection may take to ask for anything."""
 NO_HTTP = "these bytes are no HTTP request, or one with too long a line or too many headers"
 NO_SUCH_EXPECTATION = "no expectation but 100-continue is met here"
 
@@ -25,6 +28,15 @@ class Connection(web.RequestHandler):
     """One connection; bytes that are no HTTP end it with a problem."""
 
     __slots__ = ()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a connection, and give it up again where nothing is asked in time."""
+        super().connection_made(transport)
+        asyncio.get_running_loop().call_later(HEAD_TIMEOUT_S, self._end_if_silent)
+
+    def _end_if_silent(self) -> None:
+        if self._request_count == 0:
+            self.force_close()
 
     def handle_error(
         self,

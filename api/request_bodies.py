@@ -1,5 +1,7 @@
 """Reading a request: its query once each, its body bounded while it streams, strict JSON, and of the route's shape."""
 
+import asyncio
+
 from aiohttp import web
 
 from api.problems import ProblemError
@@ -8,6 +10,8 @@ from api.shapes import fit
 from log import strict_json
 
 BODY_MAX_BYTES = 1 << 20
+BODY_TIMEOUT_S = 15.0
+"""How long a body may take; whoever sends no more, or chunks that are none, must not hold a request for ever."""
 
 
 def read_query(asked: Asked) -> None:
@@ -32,13 +36,14 @@ async def read_bytes(request: web.Request, limit: int = BODY_MAX_BYTES) -> bytes
         raise too_large
     content = bytearray()
     try:
-        if request.content_length is not None:
-            return await request.content.read()
-        async for chunk in request.content.iter_any():
-            content += chunk
-            if len(content) > limit:
-                raise too_large
-    except (ConnectionError, web.RequestPayloadError):
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            if request.content_length is not None:
+                return await request.content.read()
+            async for chunk in request.content.iter_any():
+                content += chunk
+                if len(content) > limit:
+                    raise too_large
+    except (ConnectionError, TimeoutError, web.RequestPayloadError):
         # Whoever sent it is gone, or what was sent is not cut into chunks as it must be.
         raise ProblemError("invalid_request", "the body did not come whole", headers={"Connection": "close"}) from None
     return bytes(content)

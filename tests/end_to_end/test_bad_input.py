@@ -3,8 +3,10 @@
 import base64
 import contextlib
 import json
+import time
 import urllib.parse
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +24,7 @@ from api.application import routes
 from api.pages import write_cursor
 from api.route import Route, Who
 from muniment import SigningKey
-from tests.end_to_end.raw_http import Answer, answers, check, request, send
+from tests.end_to_end.raw_http import ANSWER_S, Answer, answers, check, request, send
 from tests.end_to_end.registry import Registry, running
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -202,12 +204,27 @@ def test_bytes_that_are_no_good_request_are_answered_with_a_problem(scene: Scene
     assert scene.registry.get("/health")[0] == 200
 
 
-@pytest.mark.parametrize(
-    "garbage", [b"zz\r\nhello\r\n", b"-5\r\nhello\r\n", b"5\r\nhello!!\r\n", b"5;" + b"x" * 99_999]
-)
-def test_chunks_that_are_none_end_the_connection(scene: Scene, garbage: bytes) -> None:
-    for answer in send(scene.registry.url, CHUNKED, garbage):
-        assert check(answer, scene.registry.url).status == 400
+NEVER_WHOLE: Mapping[str, tuple[bytes, ...]] = {
+    "chunks of no length": (CHUNKED, b"zz\r\nhello\r\n"),
+    "chunks below nothing": (CHUNKED, b"-5\r\nhello\r\n"),
+    "a chunk longer than it says": (CHUNKED, b"5\r\nhello!!\r\n"),
+    "a chunk whose head has no end": (CHUNKED, b"5;" + b"x" * 99_999),
+    "half a body": (START + b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",),
+    "half a head": (START,),
+    "nothing": (),
+}
+
+
+def test_whoever_never_sends_a_whole_request_is_let_go_of_in_time(scene: Scene) -> None:
+    began = time.monotonic()
+    with ThreadPoolExecutor(len(NEVER_WHOLE)) as clients:
+        sent = {name: clients.submit(send, scene.registry.url, *pieces) for name, pieces in NEVER_WHOLE.items()}
+        found = {name: future.result() for name, future in sent.items()}
+    assert time.monotonic() - began < ANSWER_S
+    for name, given_back in found.items():
+        for answer in given_back:
+            assert check(answer, scene.registry.url, name).status == 400
+    assert [answer.status for answer in found["half a body"]] == [400]
 
 
 def test_a_request_that_stops_in_the_middle_costs_nobody_anything(scene: Scene) -> None:
