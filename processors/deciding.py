@@ -43,6 +43,7 @@ class CommandProcessor:
         self._log, self._context, self._open_store, self._step = log, context, open_store, step
         self._commands, self._events = topic.commands(context), topic.events(context)
         self.seats: dict[int, Seat] = {}
+        self._taking: set[int] = set()
         self._lost: set[int] = set()
         self._in_order: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._settled = asyncio.Event()
@@ -78,8 +79,8 @@ class CommandProcessor:
                 batches = await reader.poll(POLL_S, COMMANDS_PER_POLL)
                 for partition, messages in batches.items():
                     seat = self.seats.get(partition)
-                    if seat is None or partition in self._lost:
-                        continue
+                    if seat is None or partition in self._lost or partition in self._taking:
+                        continue  # these commands come again: the reader is told where to go on
                     self._step("decide")
                     records = seat.decide(messages)
                     if records:
@@ -146,6 +147,7 @@ class CommandProcessor:
 
         Whoever hands out partitions passes over what a member raises, so what fails is carried to the loop.
         """
+        self._taking |= set(partitions)
         try:
             for partition in partitions:
                 self.seats[partition] = Seat(self._context, partition, self._open_store(partition))
@@ -158,6 +160,8 @@ class CommandProcessor:
         except Exception as error:  # noqa: BLE001  # carried to the loop, which starts over or stops loudly
             self._failed = self._failed or error
             return {}
+        finally:
+            self._taking -= set(partitions)
 
     async def _leave_seats(self, partitions: Sequence[int]) -> None:
         """Let go of partitions; what was in flight is for the next writer to find on the log."""

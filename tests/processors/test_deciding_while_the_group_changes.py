@@ -38,6 +38,7 @@ class TroubledLog(MemoryLog):
         self.readers_fail = 0
         self.appends_unknown = 0
         self.slow_appends = 0
+        self.hasty = False
 
     async def reader(self, topic: str, starts: Mapping[int, int]) -> Reader:
         if self.readers_fail:
@@ -66,7 +67,17 @@ class TroubledLog(MemoryLog):
             except Exception:  # noqa: BLE001  # as aiokafka's coordinator does
                 return {}
 
-        return await super().member(topic, group, given, on_revoked)
+        if not self.hasty:
+            return await super().member(topic, group, given, on_revoked)
+        # As aiokafka does: messages come from the start on while the member still prepares for them.
+        reader = MemoryReader(self, topic, dict.fromkeys(range(await self.partitions(topic)), 0))
+
+        async def hand_over() -> None:
+            for partition, offset in (await given(sorted(reader.next))).items():
+                reader.seek(partition, offset)
+
+        self.handing_over = asyncio.create_task(hand_over())
+        return reader
 
 
 async def ask(log: MemoryLog, partition: int, number: int = 0) -> None:
@@ -81,7 +92,7 @@ async def ask(log: MemoryLog, partition: int, number: int = 0) -> None:
 
 async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not holds():  # noqa: ASYNC110  # what is waited for has no event
+        while not holds():  # what is waited for has no event
             await asyncio.sleep(0.01)
 
 
@@ -140,4 +151,25 @@ async def test_decisions_lie_in_the_order_in_which_they_were_made_though_one_app
         await asyncio.sleep(0.02)
     await until(lambda: decider.seats[0].settled == 2)
     assert len(log.messages(EVENTS, 0)) == 2
+    await ended(running)
+
+
+async def test_nothing_is_decided_in_a_partition_that_is_still_read_to_its_end() -> None:
+    log = TroubledLog()
+    await released.prepare(log, 1)
+    before = processor(log)
+    running = asyncio.create_task(before.run())
+    for number in range(5):
+        await ask(log, 0, number)
+    await until(lambda: bool(before.seats) and before.seats[0].settled == 5)
+    await ended(running)
+    log.hasty = True
+    log.readable.clear()
+    decider = processor(log)
+    running = asyncio.create_task(decider.run())
+    await asyncio.sleep(POLL_S)  # by now commands were read
+    log.readable.set()
+    await ask(log, 0, 5)
+    await until(lambda: decider.seats[0].settled == 6)
+    assert len(log.messages(EVENTS, 0)) == 6
     await ended(running)
