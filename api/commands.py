@@ -8,15 +8,16 @@ from pydantic import BaseModel, ConfigDict
 
 from api.appending import COMMANDS, decision_at
 from api.freshness import POSITION, as_of, wait_until_fresh
+from api.intent import Outcome
 from api.problems import ProblemError
-from api.results import position_of, shown
+from api.results import answer, position_of
 from api.route import ROLES_OF, Asked, Route, Who, json_response
 from api.shapes import FreshQuery
 from api.wiring import CONTEXT
 from domain.catalog import BY_NAME
 from domain.facts import webhook
 from domain.json_value import JsonObject
-from domain.ruling import IDEMPOTENCY_CONFLICT, request_of
+from domain.ruling import IDEMPOTENCY_CONFLICT, REPEATED, request_of
 from log.avro import UndecodableValue
 from log.message import Command
 from log.released import codec
@@ -69,10 +70,14 @@ async def show(asked: Asked) -> web.StreamResponse:
     if decided is not None:
         view["position"] = headers[POSITION] = position_of(decided)
         try:
-            _, result = shown(asked.api, decided)
+            refusal = decided.decision.refusal
+            again = refusal is not None and refusal.code == REPEATED
+            _, result, _ = answer(asked.api, Outcome(decided, hit=again))
             result.pop("secret", None)
             view |= {"status": "accepted", "result": result}
         except ProblemError as problem:
+            if problem.kind.retryable:
+                raise  # it tells of this process, not of the command
             view |= {"status": "refused", "problem": problem.body(asked.request_id)}
     elif ruled is not None:
         conflict = ProblemError(IDEMPOTENCY_CONFLICT).body(asked.request_id)

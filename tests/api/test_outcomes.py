@@ -4,6 +4,10 @@ import asyncio
 
 import pytest
 
+from api.appending import COMMANDS, encode
+from api.fact_requests import FactRequest, fact_statement, intent_of
+from api.shapes import fit
+from domain.facts.kinds import SUBJECT_TYPES
 from tests.api.serving import Registry, key, running, star
 
 
@@ -129,3 +133,15 @@ async def test_two_apis_give_one_fact_one_outcome() -> None:
             answers = await asyncio.gather(*(each.ask("POST", "/facts", sent, by=curator) for each in (one, two)))
             assert sorted(answer.status for answer in answers) == [200, 201]
             assert answers[0].json == answers[1].json
+
+
+async def test_a_command_for_a_fact_that_is_there_already_shows_that_fact(registry: Registry) -> None:
+    curator = await registry.signer(1, "curator")
+    sent = star(curator)
+    first = (await registry.ask("POST", "/facts", sent, by=curator)).json
+    statement = fact_statement(fit(FactRequest, sent), SUBJECT_TYPES)
+    intent = intent_of(statement, "another process was asked with another key")
+    partition = registry.api.partition(intent.key)
+    offset = await (await registry.log.append(COMMANDS, partition, [(intent.key.encode(), encode(intent))]))
+    shown = (await registry.ruled(f"/commands/{intent.id}.facts.{partition}.{offset}")).json
+    assert (shown["status"], shown["result"]) == ("accepted", first)
