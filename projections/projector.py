@@ -20,7 +20,7 @@ DRAIN_EVERY = 500
 FIRST_RETRY_S = 0.1
 LINGER_S = 0.01
 """What a reader of its own write waits longer at most, and what a transaction for each fact would cost otherwise."""
-LONGEST_RETRY_S = 5.0
+LONGEST_RETRY_S = 1.0
 
 
 class MarksMoved(RuntimeError):
