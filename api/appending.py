@@ -11,7 +11,7 @@ from api.replies import Pending
 from api.wiring import CONTEXT, Api
 from domain.catalog import NAMES
 from domain.decider import Circumstances, Refusal
-from domain.ruling import IDEMPOTENCY_CONFLICT, REPEATED, request_of, rule
+from domain.ruling import IDEMPOTENCY_CONFLICT, REPEATED, fold, request_of, rule
 from log import topic
 from log.fold import Overlay
 from log.following import Decided
@@ -23,6 +23,8 @@ from projections.mirror import ruled_key
 
 COMMANDS = topic.commands(CONTEXT)
 EVENTS = topic.events(CONTEXT)
+IMAGINED = -1
+"""The offset of what lies nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +174,17 @@ async def send(api: Api, intent: Intent) -> Settled | Sent:
     return Sent(f"{intent.id}.{CONTEXT}.{partition}.{offset}", kind)
 
 
-def imagine(api: Api, intent: Intent) -> tuple[object, int]:
+def imagine(api: Api, intent: Intent, before: Overlay | None = None) -> tuple[object, int]:
     """Rule on an intent as the decider would now, with nothing appended; give the event and the time.
 
-    Raises the refusal as a problem.
+    ``before`` holds what was imagined before it, and then this too. Raises the refusal as a problem.
     """
     now = int(time.time() * 1000)
     around = Circumstances(intent.actor, now)
-    outcome = rule(Overlay(api.mirror.store), intent.id, intent.payload, around)
+    state = Overlay(api.mirror.store) if before is None else before
+    outcome = rule(state, intent.id, intent.payload, around)
+    for change in fold(state, intent.id, IMAGINED, outcome, now):
+        state.put(change)
     if isinstance(outcome, Refusal):
         raise of_refusal(outcome)
     return outcome[0], now

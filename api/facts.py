@@ -22,15 +22,16 @@ from api.fact_requests import (
     revocation_statement,
 )
 from api.fact_view import FactView
-from api.freshness import POSITION
+from api.freshness import POSITION, as_of
 from api.intent import Intent, idempotency_key, request_hash, session_intent
 from api.problems import ProblemError
-from api.results import answer, write
+from api.results import answer, imagined, write
 from api.route import Asked, Route, Who, json_response
-from api.shapes import Query, Shape, WriteQuery, fit
+from api.shapes import Shape, WriteQuery, fit
 from domain.did import identity
 from domain.facts.fact import Fact, QuarantineFact, ReleaseFact, fact_key
 from domain.json_value import JsonObject
+from log.fold import Overlay
 from log.token import later, read_token, write_token
 
 BATCH_MAX = 1000
@@ -59,6 +60,7 @@ class BatchItem(BaseModel):
 class BatchAnswer(BaseModel):
     """What became of each fact, in the order in which they were sent."""
 
+    dry_run: bool | None = None
     items: list[BatchItem]
 
 
@@ -90,6 +92,8 @@ async def issue_batch(asked: Asked) -> web.StreamResponse:
         found.append(_checked(fact, index, session, given_key, api.settings.subject_types))
         if index % CHECKED_AT_ONCE == CHECKED_AT_ONCE - 1:
             await asyncio.sleep(0)
+    if asked.query.dry_run:
+        return await _imagined_batch(asked, found)
     settled = iter(await settle(api, [entry for entry in found if isinstance(entry, Intent)]))
     outcomes: list[Settled] = [next(settled) if isinstance(entry, Intent) else entry for entry in found]
     return _batch_answer(asked, outcomes)
@@ -106,6 +110,27 @@ def _checked(
         return problem
     # Each item has a scope of its own under the batch's key; no header can hold the separator.
     return intent_of(statement, None if given_key is None else f"{given_key}\x00{index}")
+
+
+async def _imagined_batch(asked: Asked, found: Sequence[Intent | ProblemError]) -> web.Response:
+    """Say what would have become of each fact, those before it in the batch taken as done."""
+    overlay = Overlay(asked.api.mirror.store)
+    items: list[JsonObject] = []
+    first: dict[str | None, JsonObject] = {}
+    for entry in found:
+        try:
+            if isinstance(entry, ProblemError):
+                raise entry
+            if (before := first.get(entry.fact_id)) is not None:
+                items.append({**before, "status": 200} if "fact" in before else before)
+                continue
+            status, fact, _ = await imagined(asked.api, entry, overlay)
+            items.append({"status": status, "fact": fact})
+        except ProblemError as problem:
+            items.append({"status": problem.kind.status, "problem": problem.body(None)})
+        if isinstance(entry, Intent):
+            first[entry.fact_id] = items[-1]
+    return json_response({"dry_run": True, "items": items}, 200, as_of(asked.api.mirror))
 
 
 def _batch_answer(asked: Asked, outcomes: Sequence[Settled]) -> web.Response:
@@ -198,7 +223,7 @@ ROUTES = [
         "Issue up to 1,000 facts, each with its own outcome",
         Who.SESSION,
         BatchRequest,
-        Query,
+        WriteQuery,
         {200: BatchAnswer},
         ("unauthenticated", "log_unavailable"),
     ),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
-from api.appending import Sent, Settled, imagine, known_outcome, send, settle
+from api.appending import IMAGINED, Sent, Settled, imagine, known_outcome, send, settle
 from api.fact_view import fact_as_it_is, fact_view, status_reason
 from api.freshness import POSITION, as_of
 from api.intent import Intent
@@ -21,6 +21,7 @@ from domain.facts import fact as facts
 from domain.facts import playlist, signer, webhook
 from domain.json_value import JsonObject, JsonValue
 from log import strict_json
+from log.fold import Overlay
 from log.following import Decided
 from log.sealing import unseal
 from log.token import token_of
@@ -228,18 +229,25 @@ async def write(asked: Asked, intent: Intent) -> web.Response:
     return json_response(shown_body, status, headers)
 
 
+async def imagined(api: Api, intent: Intent, before: Overlay | None = None) -> tuple[int, JsonObject, dict[str, str]]:
+    """Give the status, body and hit that a write would be answered with, without a position; raises its refusal."""
+    known = await known_outcome(api, intent)
+    if known is None:
+        event, now = imagine(api, intent, before)
+        status, body = RESULTS[type(event)](api, event, Place(now, api.partition(intent.key), IMAGINED))
+        headers: dict[str, str] = {}
+        body.pop("secret", None)
+    else:
+        status, body, headers = answer(api, known)
+    shown_body = {name: value for name, value in body.items() if name != "position"}
+    return status, shown_body, {name: value for name, value in headers.items() if name == HIT}
+
+
 async def _dry_run(api: Api, intent: Intent) -> web.Response:
     """Say what would have happened: a refusal as its problem, else the result without a position."""
     headers = as_of(api.mirror)
-    known = await known_outcome(api, intent)
-    if known is None:
-        event, now = imagine(api, intent)
-        _, body = RESULTS[type(event)](api, event, Place(now, api.partition(intent.key), -1))
-        body.pop("secret", None)
-    else:
-        _, body, hit = answer(api, known)
-        headers |= {name: value for name, value in hit.items() if name == HIT}
-    body = {name: value for name, value in body.items() if name != "position"}
+    _, body, hit = await imagined(api, intent)
+    headers |= hit
     result: dict[str, JsonValue] = {
         "dry_run": True,
         "type": NAMES[type(intent.payload)],

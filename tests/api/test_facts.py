@@ -345,3 +345,20 @@ async def test_a_digest_binds_a_fact_to_one_version(registry: Registry) -> None:
         sent = curator.sign_fact("endorsement.star", what, {"issued_at": ISSUED_AT})
         answer = await registry.ask("POST", "/facts", sent, by=curator)
         assert (answer.status, answer.json["subject"]) == (201, what)
+
+
+async def test_a_dry_run_of_a_batch_says_what_would_become_of_each_fact_and_appends_nothing(registry: Registry) -> None:
+    curator = await registry.signer(1, "curator")
+    there = star(curator, "pl_0")
+    assert (await registry.ask("POST", "/facts", there, by=curator)).status == 201
+    appended = registry.appended()
+    twice = star(curator)
+    other = star(curator, reason="another")
+    sent = {"facts": [there, twice, other, {"kind": "x"}, star(curator, "pl_2"), twice, other]}
+    statuses = [200, 201, 409, 400, 201, 200, 409]
+    imagined = await registry.ask("POST", "/facts/batch?dry_run=true", sent, by=curator)
+    assert (imagined.status, imagined.json["dry_run"]) == (200, True)
+    assert [item["status"] for item in imagined.json["items"]] == statuses
+    assert registry.appended() == appended
+    done = await registry.ask("POST", "/facts/batch", sent, by=curator)
+    assert [item["status"] for item in done.json["items"]] == statuses
