@@ -52,7 +52,7 @@ class Registry:
 
     def cli(self, *arguments: str, expect: int | None = 0, input_text: str | None = None) -> str:
         """Run a verb against this registry and give what it printed."""
-        done = subprocess.run(  # noqa: S603  # our own command
+        done = subprocess.run(  # our own command
             [sys.executable, "-m", "muniment", *arguments],
             env=environment() | {"MUNIMENT_DATA": str(self.data)},
             capture_output=True,
@@ -96,7 +96,7 @@ def running(
 ) -> Iterator[Registry]:
     """Run `muniment up` until the block ends, then end it as Ctrl-C would."""
     port = free_port()
-    process = subprocess.Popen(  # noqa: S603  # our own command
+    process = subprocess.Popen(  # our own command
         [sys.executable, "-m", "muniment", "up", "--data", str(data), "--port", str(port), *flags],
         env=environment() | {"MUNIMENT_WEBHOOK_TARGETS": "any"} | dict(env or {}),
         stdout=subprocess.PIPE,
