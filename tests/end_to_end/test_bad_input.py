@@ -29,7 +29,7 @@ from tests.end_to_end.registry import Registry, running
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(600)]
 
-EXAMPLES = 12
+EXAMPLES = 10
 JSON = {"Content_Type": "application/json"}
 CALLERS = ("nobody", "a curator", "the operator")
 

@@ -16,6 +16,7 @@ import pytest
 
 from muniment import Client, SigningKey
 from muniment.client import Subject
+from tests.conftest import running_services
 from tests.end_to_end.load import facts_shown
 from tests.end_to_end.raw_http import Answer, check
 from tests.end_to_end.registry import Registry, running
@@ -40,7 +41,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     data, mounted = tmp_path / "data", False
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("mounting a small disk takes root")
-    with running(data):
+    with running_services(data):
         pass
     database, before = data / "postgres", tmp_path / "postgres before"
     database.rename(before)
