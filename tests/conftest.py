@@ -1,4 +1,4 @@
-"""What every test may ask for: the real broker and the real Postgres, started once a run by the project's own command."""
+"""What every test may ask for: the real broker and the real Postgres, started once a run by our own command."""
 
 import contextlib
 import json
@@ -37,7 +37,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 @contextlib.contextmanager
 def running_services(data: Path) -> Iterator[Services]:
     """Run `python -m muniment.stack` on a data directory."""
-    stack = subprocess.Popen(  # noqa: S603  # our own command
+    stack = subprocess.Popen(  # our own command
         [sys.executable, "-m", "muniment.stack", str(data)], stdout=subprocess.PIPE, text=True
     )
     try:

@@ -247,7 +247,7 @@ def decide_change(state: State, command: FactChange, around: Circumstances) -> S
     known = fact(state, command.fact_id)
     if known is None:
         return Refusal(FactRefusal.NOT_FOUND, {"fact_id": command.fact_id})
-    not_active = Refusal(FactRefusal.NOT_ACTIVE, {"fact_id": command.fact_id, "status": known.status})
+    not_active = Refusal(FactRefusal.NOT_ACTIVE, {"fact_id": command.fact_id, "fact_status": known.status})
     match command:
         case RevokeFact(fact_id, issuer_did, reason, alg, key_id, signature):
             if identity(issuer_did) != identity(known.issuer_did):
@@ -265,7 +265,7 @@ def decide_change(state: State, command: FactChange, around: Circumstances) -> S
             return [FactQuarantined(fact_id, reason, around.actor)]
         case ReleaseFact(fact_id, _):
             if known.status != "quarantined":
-                return Refusal(FactRefusal.NOT_QUARANTINED, {"fact_id": fact_id, "status": known.status})
+                return Refusal(FactRefusal.NOT_QUARANTINED, {"fact_id": fact_id, "fact_status": known.status})
 
             return [FactReleased(fact_id, around.actor)]
         case ExpireFact(fact_id):

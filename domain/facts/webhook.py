@@ -257,7 +257,7 @@ def decide(state: State, command: WebhookCommand, around: Circumstances) -> Sequ
             return [DeliveryScheduled(webhook_id, known.sequence + 1, about, replay, body)]
         case DisableWebhook(_, reason):
             if known.status != "active":
-                return Refusal(WebhookRefusal.NOT_ACTIVE, {"id": webhook_id, "status": known.status})
+                return Refusal(WebhookRefusal.NOT_ACTIVE, {"id": webhook_id, "webhook_status": known.status})
 
             return [WebhookDisabled(webhook_id, reason)]
         case ReportAttempt():

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -78,7 +78,7 @@ async def loops(api: Api) -> None:
 class Registry:
     """One api process and one decider."""
 
-    settings: ApiSettings = field(default_factory=lambda: ApiSettings(decision_timeout_s=0.3))
+    settings: ApiSettings = field(default_factory=ApiSettings)
     rate_limits: RateLimits = field(default_factory=lambda: RateLimits(tiers={}))
     log: MemoryLog = field(default_factory=MemoryLog)
     operator: SigningKey = field(default_factory=lambda: key(0))
@@ -124,10 +124,13 @@ class Registry:
             await self.api.mirror.moved(0.1)
 
     def start_decider(self) -> None:
+        self.api.settings = self.settings
         processor = CommandProcessor(self.log, "facts", lambda _partition: MemoryStore())
         self.decider = asyncio.create_task(processor.run())
 
     async def stop_decider(self) -> None:
+        # Nobody will decide: a write need not wait as long as it would.
+        self.api.settings = replace(self.settings, decision_timeout_s=0.3)
         if self.decider is None:
             return
         self.decider.cancel()

@@ -28,6 +28,8 @@ from tests.audit.registry import Registry, every_kind_of_decision, issue, key, r
 from tests.conftest import Services
 from tests.projections.conftest import emptied
 
+pytestmark = pytest.mark.slow
+
 EVENTS = topic.events("facts")
 
 

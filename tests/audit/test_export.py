@@ -15,6 +15,8 @@ from muniment.exporting import ExportRefused, export
 from processors.audit_verdict import Differs
 from tests.audit.registry import Registry, every_kind_of_decision
 
+pytestmark = pytest.mark.slow
+
 
 async def exported(folder: Path) -> Registry:
     """Export a small registry."""

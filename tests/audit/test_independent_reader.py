@@ -22,7 +22,7 @@ READER = Path(independent_reader.__file__)
 async def test_a_second_reader_lists_the_same_facts_with_the_same_statuses(tmp_path: Path) -> None:
     registry, _ = await every_kind_of_decision()
     await export(registry.log, tmp_path / "export")
-    told = subprocess.run(  # noqa: S603, ASYNC221  # our own file; a test may wait
+    told = subprocess.run(  # noqa: ASYNC221  # our own file; a test may wait
         [sys.executable, "-I", str(READER), str(tmp_path / "export")], check=True, capture_output=True, text=True
     )
     ours = MemoryStore()

@@ -1,4 +1,4 @@
-"""Facts appended over HTTP: rate and latency at 1, 16 and 64 clients, in batches, beside what the machine can verify."""
+"""Facts appended over HTTP: rate and latency at 1, 16 and 64 clients, and in batches, beside the limit of checks."""
 
 import asyncio
 import json

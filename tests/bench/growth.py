@@ -1,4 +1,4 @@
-"""A log of a million facts: how fast it is decided and followed, replayed into empty projections, and in what memory."""
+"""A log of a million facts: how fast it is decided, followed and replayed, and in what memory."""
 
 import asyncio
 import json

@@ -24,7 +24,7 @@ def muniment(
     *arguments: str, cwd: Path | None = None, stdin: str = "", **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run one verb to its end."""
-    return subprocess.run(  # noqa: S603 - our own command
+    return subprocess.run(
         command(*arguments),
         cwd=cwd,
         input=stdin,

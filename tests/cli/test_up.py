@@ -31,7 +31,7 @@ class Up:
     def start(self) -> str:
         """Start it and give what it printed when it was ready."""
         arguments = ("up", "--data", str(self.data), "--port", str(self.port), "--rate-limits", "off")
-        self.process = subprocess.Popen(  # noqa: S603 - our own command
+        self.process = subprocess.Popen(
             command(*arguments, "--webhook-targets", "any"), env=environment(), stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout is not None

@@ -13,6 +13,8 @@ from muniment.cli import main, parser
 from muniment.signing_key import SigningKey
 from tests.cli.running import muniment
 
+pytestmark = pytest.mark.slow
+
 
 def leaves(tree: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Walk the verbs that do something."""

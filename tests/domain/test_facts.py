@@ -92,7 +92,7 @@ def test_starring_again_after_a_revocation_is_a_new_fact(scenario: Scenario) -> 
 
 
 @pytest.mark.parametrize(("ahead_ms", "accepted"), [(0, True), (300_000, True), (300_001, False)])
-def test_issued_at_is_at_most_five_minutes_ahead(scenario: Scenario, ahead_ms: int, accepted: bool) -> None:
+def test_issued_at_is_at_most_five_minutes_ahead(scenario: Scenario, ahead_ms: int, *, accepted: bool) -> None:
     command = replace(STAR, issued_at=NOON + ahead_ms)
     scenario.given(CURATOR).when(command)
     if accepted:
@@ -135,13 +135,13 @@ def test_a_fact_that_nobody_issued_is_not_found(scenario: Scenario) -> None:
 
 
 def test_a_revoked_fact_is_not_revoked_again(scenario: Scenario) -> None:
-    scenario.given(CURATOR, STARRED, REVOKED).when(REVOKE).then_refused("not_active", {"status": "revoked"})
+    scenario.given(CURATOR, STARRED, REVOKED).when(REVOKE).then_refused("not_active", {"fact_status": "revoked"})
 
 
 def test_quarantine_sets_a_fact_aside_and_release_brings_it_back(scenario: Scenario) -> None:
     quarantined = FactQuarantined("fct_1", "spam", ADMIN)
     scenario.given(CURATOR, STARRED).when(QuarantineFact("fct_1", "spam", AUTHORITY)).then(quarantined)
-    scenario.when(REVOKE).then_refused("not_active", {"status": "quarantined"})
+    scenario.when(REVOKE).then_refused("not_active", {"fact_status": "quarantined"})
     scenario.when(ReleaseFact("fct_1", AUTHORITY)).then(FactReleased("fct_1", ADMIN))
     scenario.when(ReleaseFact("fct_1", AUTHORITY + "1")).then_refused("not_quarantined")
 

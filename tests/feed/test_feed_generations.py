@@ -37,7 +37,7 @@ async def serving(registry: Registry, folder: Path) -> AsyncIterator[FeedStore]:
 async def caught_up(registry: Registry, store: FeedStore) -> None:
     ends = {("facts", p): len(registry.log.messages(topic.events("facts"), p)) - 1 for p in range(PARTITIONS)}
     async with asyncio.timeout(5):
-        while not store.mirror.positions:  # noqa: ASYNC110  # the loops begin in their own time
+        while not store.mirror.positions:  # the loops begin in their own time
             await asyncio.sleep(0.01)
         assert await store.mirror.wait_for({where: end for where, end in ends.items() if end >= 0}, 5)
         queued = len(registry.log.messages(FACTS_INGEST, 0))

@@ -30,6 +30,8 @@ from tests.api.serving import ISSUER, PARTITIONS, Registry, running, star
 from tests.feed.registry_scene import changes, webhook_bodies
 from tests.feed.test_feed_routes import playlist, signed
 
+pytestmark = pytest.mark.slow
+
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
 
@@ -96,7 +98,7 @@ class Apart:
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
     """Wait until something holds."""
     async with asyncio.timeout(10):
-        while not await holds():  # noqa: ASYNC110  # another process, as it were, is waited for
+        while not await holds():  # another process, as it were, is waited for
             await asyncio.sleep(0.05)
 
 

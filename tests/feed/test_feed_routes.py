@@ -152,7 +152,7 @@ async def test_a_webhook_of_another_registry_stars_and_unstars(registry: Registr
         answer = await registry.ask("POST", "/registry-hook", raw=body, headers=signed(body, f"k{number}"))
         assert (answer.status, answer.text) == (204, "")
         async with asyncio.timeout(5):
-            while (await registry.ask("GET", "/playlists/pl_1")).json["star"] is not starred:  # noqa: ASYNC110  # the queue has no one to tell
+            while (await registry.ask("GET", "/playlists/pl_1")).json["star"] is not starred:
                 await asyncio.sleep(0.01)
 
 
@@ -162,7 +162,7 @@ async def test_a_key_that_was_seen_is_204_again_with_no_effect(registry: Registr
         answer = await registry.ask("POST", "/registry-hook", raw=body, headers=signed(body))
         assert answer.status == 204
         async with asyncio.timeout(5):
-            while registry.api.mirror.get("evt:k1") is None:  # noqa: ASYNC110  # as above
+            while registry.api.mirror.get("evt:k1") is None:  # as above
                 await asyncio.sleep(0.01)
     assert len(registry.log.messages(FACTS_INGEST, 0)) == 1
 

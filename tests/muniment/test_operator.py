@@ -59,7 +59,7 @@ async def test_the_first_start_makes_the_operator_an_admin_and_the_next_one_adds
         assert await make_admin(log, key) is Genesis.MADE
         assert await make_admin(log, key) is Genesis.ALREADY
         partition = partition_of(key.did, PARTITIONS)
-        while (entry := processor.seats[partition].store.get(f"signer/{key.did}")) is None:  # noqa: ASYNC110
+        while (entry := processor.seats[partition].store.get(f"signer/{key.did}")) is None:
             await asyncio.sleep(0.01)
     assert set(Signer(*entry).roles) == {"admin", "operator"}
     assert messages(log, key) == 1

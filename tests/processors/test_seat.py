@@ -1,4 +1,4 @@
-"""Writers of one partition: whatever they lose, repeat, race or crash at, the log that counts is as if there was one."""
+"""Writers of one partition: whatever they lose, repeat, race or crash at, what counts is as if there was one."""
 
 from dataclasses import dataclass, field
 

@@ -243,6 +243,6 @@ class Reacting:
 async def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
     """Wait until a condition gives something."""
     async with asyncio.timeout(timeout_s):
-        while not (found := condition()):  # noqa: ASYNC110  # conditions are over many parts
+        while not (found := condition()):  # conditions are over many parts
             await asyncio.sleep(0.005)
         return found

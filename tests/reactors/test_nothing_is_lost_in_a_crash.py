@@ -17,6 +17,8 @@ from processors.agenda import Agenda
 from processors.webhook_catching_up import CatchingUp
 from tests.reactors.rig import PARTITIONS, Reacting, Registry, receiving, until
 
+pytestmark = pytest.mark.slow
+
 STEPS = ("send", "sent", "report", "reported")
 
 

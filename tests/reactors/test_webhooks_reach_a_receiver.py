@@ -15,6 +15,8 @@ from domain.facts.webhook import DeliveryAttempted, DeliveryScheduled, WebhookDi
 from log.token import read_token
 from tests.reactors.rig import CURATOR, SECRET, Heard, Reacting, Registry, receiving, until
 
+pytestmark = pytest.mark.slow
+
 OTHER_SECRET = "whsec_" + base64.b64encode(b"second secret of an endpoint 456").decode()
 
 

@@ -76,7 +76,7 @@ def foreground(tmp_path: Path) -> Iterator[Callable[..., Foreground]]:
     def start(data: Path, *, command: list[str] | None = None, env: dict[str, str] | None = None) -> Foreground:
         errors = tmp_path / f"errors-{len(started)}.txt"
         with errors.open("wb") as stderr:
-            process = subprocess.Popen(  # noqa: S603 - our own module
+            process = subprocess.Popen(
                 [*(command or [sys.executable]), "-m", "muniment.stack", str(data)],
                 stdout=subprocess.PIPE,
                 stderr=stderr,

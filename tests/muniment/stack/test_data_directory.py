@@ -46,7 +46,7 @@ def test_a_directory_is_free_again_once_its_holder_was_killed(tmp_path: Path) ->
         "DataDirectory(pathlib.Path(sys.argv[1])).__enter__(); os.kill(os.getpid(), 9)"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "data")]
-    assert subprocess.run(command, check=False).returncode == -9  # noqa: S603 - a fixed script
+    assert subprocess.run(command, check=False).returncode == -9
     with DataDirectory(tmp_path / "data") as directory:
         assert directory.logs.is_dir()
 

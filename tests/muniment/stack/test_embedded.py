@@ -190,7 +190,7 @@ def copied_jars(tmp_path: Path) -> str:
 def test_a_user_who_is_not_root_runs_it_as_well(
     foreground: StartForeground, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    home = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())  # noqa: S607 - found by PATH
+    home = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
     try:
         cache = copied_jars(home)
         for path in [home, *home.rglob("*")]:

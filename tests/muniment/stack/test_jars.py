@@ -11,6 +11,8 @@ import pytest
 
 from muniment.stack import broker, jars, versions
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_pinned_list_holds_the_pinned_broker_and_client() -> None:
     pinned = {f"{jar.group}:{jar.artifact}:{jar.version}" for jar in jars.pinned_jars()}

@@ -14,6 +14,8 @@ from muniment.stack.errors import StackError, StackFault
 from muniment.stack.supervisor import Process, Supervisor, log_rotates_at_bytes
 from tests.muniment.stack.conftest import is_alive, wait_until
 
+pytestmark = pytest.mark.slow
+
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 STUBBORN = [
     sys.executable,
@@ -25,7 +27,7 @@ STUBBORN = [
 async def until(condition: object, timeout_s: float = 10.0) -> None:
     assert callable(condition)
     async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in another process
+        while not condition():
             await asyncio.sleep(0.02)
 
 
@@ -176,7 +178,7 @@ def test_a_supervisor_killed_at_once_leaves_no_orphan(tmp_path: Path) -> None:
         "asyncio.run(main())\n"
     )
     stubborn = STUBBORN[-1]
-    with subprocess.Popen(  # noqa: S603 - a fixed script
+    with subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path), stubborn], stdout=subprocess.PIPE
     ) as supervisor:
         assert supervisor.stdout is not None
