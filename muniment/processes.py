@@ -60,6 +60,12 @@ def run_process(role: str, settings: Settings) -> NoReturn:
     os._exit(status)
 
 
+def collect_seldom() -> None:
+    """Let Python look for cycles seldom: our processes make many short-lived values and few cycles."""
+    gc.freeze()
+    gc.set_threshold(GARBAGE_AFTER, 20, 50)
+
+
 def _run_to_its_end(role: str, settings: Settings) -> int:
     name = settings.process_name(role)
     keep_journal(name, settings.log_level)
@@ -68,9 +74,7 @@ def _run_to_its_end(role: str, settings: Settings) -> int:
     kafka_address(settings)
     if role in GIVING_WAY:
         os.nice(NICENESS)
-    # Many short-lived values and few cycles: it is enough to look for those seldom.
-    gc.freeze()
-    gc.set_threshold(GARBAGE_AFTER, 20, 50)
+    collect_seldom()
     (settings.data / "state").mkdir(parents=True, exist_ok=True, mode=0o700)
     settings.state(role).mkdir(exist_ok=True, mode=0o700)
     try:

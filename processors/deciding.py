@@ -14,7 +14,7 @@ from log.store import MemoryStore, Store
 from processors.decider_metrics import DECISIONS, IN_FLIGHT, LOST_RACES, POSITION
 from processors.seat import Seat
 
-COMMANDS_PER_POLL = 1000
+COMMANDS_PER_APPEND = 500
 IN_FLIGHT_LIMIT = 8000
 POLL_S = 0.5
 RETRY_S = 0.2
@@ -76,19 +76,20 @@ class CommandProcessor:
                 if self._failed is not None:
                     raise self._failed
                 await self._recover_lost(reader)
-                batches = await reader.poll(POLL_S, COMMANDS_PER_POLL)
-                for partition, messages in batches.items():
-                    seat = self.seats.get(partition)
-                    if seat is None or partition in self._lost or partition in self._taking:
-                        continue  # these commands come again: the reader is told where to go on
-                    self._step("decide")
-                    records = seat.decide(messages)
-                    if records:
-                        task = asyncio.create_task(self._append(seat, records))
-                        acknowledgements.add(task)
-                        task.add_done_callback(acknowledgements.discard)
-                        await asyncio.sleep(0)
-                await self._wait_for_room()
+                # All that was fetched: aiokafka asks for more of a partition only when nothing of it is left here.
+                for partition, messages in (await reader.poll(POLL_S)).items():
+                    for start in range(0, len(messages), COMMANDS_PER_APPEND):
+                        seat = self.seats.get(partition)
+                        if seat is None or partition in self._lost or partition in self._taking:
+                            break
+                        self._step("decide")
+                        records = seat.decide(messages[start : start + COMMANDS_PER_APPEND])
+                        if records:
+                            task = asyncio.create_task(self._append(seat, records))
+                            acknowledgements.add(task)
+                            task.add_done_callback(acknowledgements.discard)
+                            await asyncio.sleep(0)
+                        await self._wait_for_room()
         finally:
             for task in acknowledgements:
                 task.cancel()

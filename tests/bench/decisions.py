@@ -18,6 +18,7 @@ from log.message import Command, Signature
 from log.scope import command_id
 from log.store import Store
 from log.topic import partition_of
+from muniment.processes import collect_seldom
 from processors.deciding import CommandProcessor
 
 ISSUER = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
@@ -79,6 +80,7 @@ async def produce_singly(log: KafkaLog, name: str, partition: int, values: list[
 
 async def measure(kafka: str, count: int = 100_000) -> dict[str, float]:
     """Measure on a broker whose facts topics are empty; gives rates per second."""
+    collect_seldom()
     log = KafkaLog(KafkaAddress.parse(kafka))
     await released.prepare(log, 4)
     partition = partition_of(ISSUER, 4)
