@@ -15,6 +15,7 @@ DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8080
 DEFAULT_PARTITIONS: Final = 4
 MAX_PARTITIONS: Final = 1000
+MAX_REPLICATION: Final = 9
 DEFAULT_FEED_ORIGIN: Final = "feed.ff"
 SUBJECT_TYPES: Final = ("playlist", "asset", "device", "user")
 
@@ -47,6 +48,12 @@ def _port(given: str) -> int:
 def _partitions(given: str) -> int:
     if not given.isdecimal() or not 1 <= int(given) <= MAX_PARTITIONS:
         raise ValueError(f"is a number from 1 to {MAX_PARTITIONS}")
+    return int(given)
+
+
+def _replication(given: str) -> int:
+    if not given.isdecimal() or not 1 <= int(given) <= MAX_REPLICATION:
+        raise ValueError(f"is a number from 1 to {MAX_REPLICATION}")
     return int(given)
 
 
@@ -119,6 +126,12 @@ class Settings:
         DEFAULT_PARTITIONS,
         "How many partitions a topic gets when it is created; later ones follow the log.",
         read=_partitions,
+        metavar="N",
+    )
+    replication: int = _setting(
+        1,
+        "On how many brokers a topic lies when it is created; 3 in production, where the cluster has as many.",
+        read=_replication,
         metavar="N",
     )
     rate_limits: str = _setting("default", "`off`, `default`, or a JSON file of tiers.", metavar="off|default|FILE")

@@ -83,7 +83,8 @@ class _Up:
                 break
 
     async def _on_ready(self, stack: Stack) -> None:
-        log = KafkaLog(KafkaAddress.parse(stack.services.kafka), client_id="muniment-up")
+        address, replication = KafkaAddress.parse(stack.services.kafka), self._settings.replication
+        log = KafkaLog(address, client_id="muniment-up", replication=replication)
         try:
             while True:
                 try:
