@@ -41,10 +41,10 @@ def peaks(registry: Registry) -> dict[str, float]:
     return found
 
 
-async def reached(client: Client, name: str, partition: int) -> int:
-    """Ask how far a process is in a partition."""
-    detail = (await client.health()).json["processes"][name]["detail"]
-    places = detail["facts"] if name == "project" else {"": -1}
+async def reached(client: Client, partition: int) -> int:
+    """Ask how far the projector is in the tables of facts; -1 where nothing is there yet."""
+    detail = (await client.health()).json["processes"]["project"]["detail"]
+    places = detail.get("facts", {})  # a projector that has just started says nothing yet
     return int(places.get(str(partition), -1))
 
 
@@ -58,12 +58,12 @@ async def grow(registry: Registry, facts: int) -> Growth:
     async with Client(registry.url, operator) as client:
         await client.signers.add(ISSUER, ["curator"])
         partition = partition_of(ISSUER, await log.partitions(topic.commands("facts")))
-        before = await reached(client, "project", partition)
+        before = await reached(client, partition)
         begun = time.perf_counter()
         for start in range(0, facts, CHUNK):
             values = [issue_command(number) for number in range(start, min(start + CHUNK, facts))]
             await produce(log, topic.commands("facts"), partition, values)
-        while await reached(client, "project", partition) < before + facts:
+        while await reached(client, partition) < before + facts:
             await asyncio.sleep(WATCH_S)
             assert time.perf_counter() - begun < PATIENCE_S
         mirrored = f"facts/{partition}"
