@@ -152,6 +152,11 @@ class Agenda:
             await self.moved(deadline - time.monotonic())
         return True
 
+    @property
+    def next_write(self) -> asyncio.Event:
+        """Give what is set when something is written from now on; to be taken before one looks what is there."""
+        return self._moved
+
     async def moved(self, timeout_s: float) -> None:
         """Wait until something was written, but not longer than this."""
         moved = self._moved

@@ -84,18 +84,19 @@ class Dispatching:
                 if self._failed is not None:
                     raise self._failed
                 self._freed.clear()
+                written = self._agenda.next_write
                 wait_s = self.start() if self._leads() else IDLE_S
-                await self._woken(wait_s)
+                await self._woken(written, wait_s)
         finally:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _woken(self, wait_s: float) -> None:
-        freed = asyncio.create_task(self._freed.wait())
-        moved = asyncio.create_task(self._agenda.moved(wait_s))
+    async def _woken(self, written: asyncio.Event, wait_s: float) -> None:
+        """Wait for room or for a write since ``written`` was taken: one that came while this looked is not missed."""
+        freed, moved = asyncio.create_task(self._freed.wait()), asyncio.create_task(written.wait())
         try:
-            await asyncio.wait({freed, moved}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({freed, moved}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             freed.cancel()
             moved.cancel()

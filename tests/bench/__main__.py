@@ -46,8 +46,8 @@ async def appends(registry: Registry) -> None:
 
 
 async def heard(registry: Registry) -> None:
-    median, late = await webhooks.dispatch_ms(registry)
-    say("webhook heard after the log's time", f"p50 {median:.1f} ms", f"p99 {late:.1f} ms")
+    first, median, late = await webhooks.dispatch_ms(registry)
+    say("webhook heard after the log's time", f"p50 {median:.1f} ms", f"p99 {late:.1f} ms, the first {first:.0f} ms")
 
 
 async def grown(registry: Registry) -> None:

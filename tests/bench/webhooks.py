@@ -11,9 +11,15 @@ from aiohttp import web
 from muniment import Client, SigningKey
 from tests.end_to_end.registry import Registry, free_port
 
+SETTLED_S = 3.0
 
-async def dispatch_ms(registry: Registry, stars: int = 100) -> tuple[float, float]:
-    """Star one playlist after the other; gives the median and the 99th percentile in ms."""
+
+async def dispatch_ms(registry: Registry, stars: int = 201) -> tuple[float, float, float]:
+    """Star one playlist after the other.
+
+    Gives in ms what the first took, right after the endpoint was registered, and the median and the 99th percentile of
+    the others.
+    """
     heard: dict[str, float] = {}
 
     async def hear(request: web.Request) -> web.Response:
@@ -36,11 +42,13 @@ async def dispatch_ms(registry: Registry, stars: int = 100) -> tuple[float, floa
             for number in range(stars):
                 fact = await curator.facts.star(f"webhook_{number}")
                 decided[fact.id] = datetime.fromisoformat(fact.json["created_at"]).timestamp()
-                await asyncio.sleep(0.05)
+                # The first waits until the reactor has looked behind the registration, the others show what is usual.
+                await asyncio.sleep(0.05 if number else SETTLED_S)
         async with asyncio.timeout(30):
             while decided.keys() - heard.keys():
                 await asyncio.sleep(0.05)
         await admin.webhooks.delete(webhook.id)
     await runner.cleanup()
-    taken = sorted((heard[name] - at) * 1000 for name, at in decided.items())
-    return statistics.median(taken), taken[int(len(taken) * 0.99)]
+    first, *taken = [(heard[name] - at) * 1000 for name, at in decided.items()]
+    taken.sort()
+    return first, statistics.median(taken), taken[int(len(taken) * 0.99)]
