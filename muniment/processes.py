@@ -37,9 +37,7 @@ ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @contextlib.asynccontextmanager
 async def opened_log(settings: Settings, name: str, instance: str = "") -> AsyncIterator[KafkaLog]:
     """Open the log under a process's name, with its topics and schemas there; an absent broker is waited for."""
-    log = KafkaLog(
-        kafka_address(settings), client_id=name, instance=instance or None, replication=settings.replication
-    )
+    log = KafkaLog(kafka_address(settings), client_id=name, instance=instance or None, replication=settings.replication)
     try:
         while True:
             try:
