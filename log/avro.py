@@ -5,16 +5,16 @@ the schema's Parsing Canonical Form, the body.
 """
 
 import dataclasses
-import io
-import operator
 import struct
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import fastavro
 import fastavro.schema
+
+from log.avro_compiler import Compiler
 
 MARKER = b"\xc3\x01"
 HEADER = 10
@@ -34,9 +34,15 @@ def _non_null(annotation: Any) -> Any | None:
     return None
 
 
-def schema_of(cls: type, namespace: str, union: Sequence[type], names: Mapping[type, str]) -> Schema:
-    """Write the Avro record schema of a dataclass; a member marked ``payload`` becomes the union of ``union``."""
-    defined: set[type] = set()
+def schema_of(
+    cls: type, namespace: str, union: Sequence[type], names: Mapping[type, str]
+) -> tuple[Schema, Mapping[str, type]]:
+    """Write the Avro record schema of a dataclass, and give the dataclass of each record in it.
+
+    A member marked ``payload`` becomes the union of ``union``.
+    """
+    defined: dict[str, type] = {}
+    written: set[str] = set()
 
     def of(annotation: Any) -> Any:
         inner = _non_null(annotation)
@@ -58,9 +64,11 @@ def schema_of(cls: type, namespace: str, union: Sequence[type], names: Mapping[t
 
     def record(entry: type) -> Any:
         name = names.get(entry, entry.__name__)
-        if entry in defined:
+        if defined.setdefault(name, entry) is not entry:
+            raise TypeError(f"two dataclasses are called {name}")
+        if name in written:
             return name
-        defined.add(entry)
+        written.add(name)
         hints = typing.get_type_hints(entry, include_extras=True)
         fields = []
         for member in dataclasses.fields(entry):
@@ -71,93 +79,8 @@ def schema_of(cls: type, namespace: str, union: Sequence[type], names: Mapping[t
             )
         return {"type": "record", "name": name, "doc": " ".join((entry.__doc__ or "").split()), "fields": fields}
 
-    written: Schema = record(cls)
-    return {"type": "record", "name": written["name"], "namespace": namespace} | written
-
-
-def to_plain(cls: type, names: Mapping[type, str], namespace: str) -> Callable[[Any], Any]:
-    """Make the function that turns an instance of a dataclass into what the Avro writer takes."""
-    hints = typing.get_type_hints(cls, include_extras=True)
-    made: dict[type, Callable[[Any], Any]] = {}
-
-    def nested(value: Any) -> Any:
-        kind = type(value)
-        if kind not in made:
-            made[kind] = to_plain(kind, names, namespace)
-        return made[kind](value)
-
-    def in_union(value: Any) -> Any:
-        return f"{namespace}.{names[type(value)]}", nested(value)
-
-    def converter(annotation: Any) -> Callable[[Any], Any] | None:
-        inner = _non_null(annotation)
-        if inner is not None:
-            convert = converter(inner)
-            return None if convert is None else lambda value: None if value is None else convert(value)
-        origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-        if origin is typing.Annotated:
-            return in_union if args[1] == "payload" else None
-        if origin is tuple:
-            each = converter(args[0])
-            return list if each is None else lambda value: [each(item) for item in value]
-        return nested if dataclasses.is_dataclass(annotation) else None
-
-    names_plain = [f.name for f in dataclasses.fields(cls)]
-    converters = [(name, convert) for name in names_plain if (convert := converter(hints[name])) is not None]
-
-    members = operator.attrgetter(*names_plain) if len(names_plain) > 1 else _only(names_plain[0])
-
-    def plain(value: Any) -> dict[str, Any]:
-        result = dict(zip(names_plain, members(value), strict=True))
-        for name, convert in converters:
-            result[name] = convert(result[name])
-        return result
-
-    return plain
-
-
-def _only(name: str) -> Callable[[Any], tuple[Any]]:
-    """Make a getter of one member that gives a tuple, as a getter of several does."""
-    return lambda value: (getattr(value, name),)
-
-
-def from_plain(cls: type, classes: Mapping[str, type]) -> Callable[[Any], Any]:
-    """Make the function that turns what the Avro reader gives into an instance of a dataclass."""
-    hints = typing.get_type_hints(cls, include_extras=True)
-    made: dict[type, Callable[[Any], Any]] = {}
-
-    def nested(kind: type) -> Callable[[Any], Any]:
-        if kind not in made:
-            made[kind] = from_plain(kind, classes)
-        return made[kind]
-
-    def of_union(value: tuple[str, Any]) -> Any:
-        name, members = value
-        return nested(classes[name])(members)
-
-    def converter(annotation: Any) -> Callable[[Any], Any] | None:
-        inner = _non_null(annotation)
-        if inner is not None:
-            convert = converter(inner)
-            return None if convert is None else lambda value: None if value is None else convert(value)
-        origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-        if origin is typing.Annotated:
-            return of_union if args[1] == "payload" else None
-        if origin is tuple:
-            each = converter(args[0])
-            return tuple if each is None else lambda value: tuple([each(item) for item in value])
-        return nested(typing.cast("type", annotation)) if dataclasses.is_dataclass(annotation) else None
-
-    names = [member.name for member in dataclasses.fields(cls)]
-    converters = [(name, convert) for name in names if (convert := converter(hints[name])) is not None]
-    ordered = operator.itemgetter(*names) if len(names) > 1 else lambda members: (members[names[0]],)
-
-    def build(members: dict[str, Any]) -> Any:
-        for name, convert in converters:
-            members[name] = convert(members[name])
-        return cls(*ordered(members))
-
-    return build
+    whole: Schema = record(cls)
+    return {"type": "record", "name": whole["name"], "namespace": namespace} | whole, defined
 
 
 def fingerprint(schema: Schema) -> bytes:
@@ -183,52 +106,34 @@ _CRC_TABLE = [_crc_entry(index) for index in range(256)]
 class Codec:
     """Writes one schema, and reads it and every older one that it was given."""
 
-    def __init__(
-        self,
-        cls: type,
-        schema: Schema,
-        names: Mapping[type, str],
-        older: Sequence[Schema] = (),
-    ) -> None:
-        namespace = schema["namespace"]
+    def __init__(self, schema: Schema, classes: Mapping[str, type], older: Sequence[Schema] = ()) -> None:
+        """Compile; ``classes`` gives the dataclass of each record's name."""
         self.schema = schema
         self.fingerprint = fingerprint(schema)
         self._header = MARKER + self.fingerprint
-        self._writer = fastavro.parse_schema(schema)
-        self._readers = {fingerprint(entry): fastavro.parse_schema(entry) for entry in older}
-        self._readers[self.fingerprint] = self._writer
-        self._to_plain = to_plain(cls, names, namespace)
-        self._from_plain = from_plain(cls, {f"{namespace}.{name}": entry for entry, name in names.items()})
+        compiler = Compiler(schema, classes)
+        self._write, self._read = compiler.writer(), compiler.reader()
+        self._older = {MARKER + fingerprint(entry): Compiler(entry, classes).reader() for entry in older}
+
+    @property
+    def reads(self) -> set[bytes]:
+        """Give the fingerprints of the schemas that it reads."""
+        return {self.fingerprint, *(header[len(MARKER) :] for header in self._older)}
 
     def encode(self, value: Any) -> bytes:
         """Write a value as an Avro single object."""
-        out = io.BytesIO()
-        out.write(self._header)
-        fastavro.schemaless_writer(out, self._writer, self._to_plain(value))
-        return out.getvalue()
+        return self._header + self._write(value)
 
     def decode(self, data: bytes) -> Any:
         """Read an Avro single object; raises UndecodableValue for anything else."""
-        return self._from_plain(self.plain(data))
-
-    def build(self, plain: Any) -> Any:
-        """Make a value of what ``plain`` gave, which is used up by it."""
-        return self._from_plain(plain)
-
-    def plain(self, data: bytes) -> Any:
-        """Read an Avro single object as dicts, a union's member as (full name, dict); raises as ``decode`` does."""
-        written = self._readers.get(data[2:HEADER])
-        if data[:2] != MARKER or written is None:
+        header = data[:HEADER]
+        read = self._read if header == self._header else self._older.get(header)
+        if read is None:
             raise UndecodableValue(f"no schema with fingerprint {data[2:HEADER].hex()} is known")
-        body = io.BytesIO(data)
-        body.seek(HEADER)
-        reader = None if written is self._writer else self._writer
         try:
-            plain = fastavro.schemaless_reader(
-                body, written, reader, return_record_name=True, return_record_name_override=True
-            )
-        except (EOFError, ValueError, IndexError, KeyError, TypeError, UnicodeDecodeError, OverflowError) as error:
+            value, end = read(data, HEADER)
+        except (ValueError, IndexError, struct.error) as error:
             raise UndecodableValue(f"the body is not of its schema: {type(error).__name__}") from error
-        if body.tell() != len(data):
-            raise UndecodableValue("there are bytes after the body")
-        return plain
+        if end != len(data):
+            raise UndecodableValue("the body does not end where the value does")
+        return value

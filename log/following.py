@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import Any, Protocol
 
 from log import topic
@@ -21,15 +20,20 @@ LARGE_BATCH = 500
 class Decided:
     """A decision that counted, with where it lies; decoded when it is first asked for."""
 
+    __slots__ = ("_decision", "context", "message", "offset", "partition")
+
     def __init__(self, context: str, message: Message) -> None:
         self.context, self.message = context, message
         self.partition, self.offset = message.partition, message.offset
+        self._decision: Decision | None = None
 
-    @cached_property
+    @property
     def decision(self) -> Decision:
         """Give the decision. Raises UndecodableValue when its schema is not known here."""
-        decision: Decision = codec(self.context, "decision").decode(self.message.value)
-        return decision
+        found = self._decision
+        if found is None:
+            found = self._decision = codec(self.context, "decision").decode(self.message.value)
+        return found
 
     @property
     def payloads(self) -> Sequence[Any]:

@@ -29,11 +29,16 @@ def namespace(context: str) -> str:
     return f"muniment.{context}"
 
 
-def current(context: str, role: Role) -> Schema:
-    """Write a context's schema from its dataclasses as they are now."""
+def described(context: str, role: Role) -> tuple[Schema, Mapping[str, type]]:
+    """Write a context's schema from its dataclasses as they are now, and give the dataclass of each of its records."""
     cls, held = ROLES[role]
     union = [entry.cls for entry in CATALOG if entry.context == context and entry.role == held]
     return schema_of(cls, namespace(context), union, NAMES)
+
+
+def current(context: str, role: Role) -> Schema:
+    """Write a context's schema from its dataclasses as they are now."""
+    return described(context, role)[0]
 
 
 def versions(context: str, role: Role) -> Sequence[Path]:
@@ -56,10 +61,10 @@ def released() -> Mapping[str, str]:
 @cache
 def codec(context: str, role: Role) -> Codec:
     """Give what writes a context's newest schema and reads every one that there was."""
-    schema = current(context, role)
+    schema, classes = described(context, role)
     mark = fingerprint(schema)
     older = [entry for path in versions(context, role) if fingerprint(entry := load(path)) != mark]
-    return Codec(ROLES[role][0], schema, NAMES, older)
+    return Codec(schema, classes, older)
 
 
 def contexts() -> Sequence[str]:

@@ -3,7 +3,7 @@
 That a fact was issued is in its own row; it isn't written a second time as a change.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from domain.facts.fact import FactExpired, FactIssued, FactQuarantined, FactReleased, FactRevoked
@@ -65,6 +65,17 @@ def change_of(event: Any) -> tuple[str, str | None, str | None, str | None, str 
     raise TypeError(f"{type(event).__name__} changes no fact")
 
 
+def new_line(event: FactIssued, decided: Decided, at: int) -> str:
+    """Write the row of a new fact."""
+    pos, when, subject, expires_at = str(decided.offset), str(at), event.subject, event.expires_at
+    return line((
+        event.fact_id, event.kind, subject.origin, subject.type, subject.ref, subject.digest, event.issuer_did,
+        event.body, event.body_hash, event.alg, event.key_id, event.signature, str(event.issued_at),
+        None if expires_at is None else str(expires_at),
+        str(decided.partition), pos, when, "active", pos, when, None, None,
+    ))  # fmt: skip
+
+
 class FactsBatch:
     """What a batch makes of facts: new ones go to Postgres while the next are decoded, changes are folded first."""
 
@@ -74,22 +85,11 @@ class FactsBatch:
         self._changes = Copying(f"{schema}.fact_changes ({', '.join(CHANGE)})")
         self._latest: dict[str, tuple[str, int, int, str, str | None]] = {}
 
-    def take_plain(self, members: Mapping[str, Any], decided: Decided, at: int) -> None:
-        """Take a new fact."""
-        pos, when, subject = str(decided.offset), str(at), members["subject"]
-        expires_at = members["expires_at"]
-        self._facts.add(
-            line((
-                members["fact_id"], members["kind"], subject["origin"], subject["type"], subject["ref"],
-                subject["digest"], members["issuer_did"], members["body"], members["body_hash"], members["alg"],
-                members["key_id"], members["signature"], str(members["issued_at"]),
-                None if expires_at is None else str(expires_at),
-                str(decided.partition), pos, when, "active", pos, when, None, None,
-            ))
-        )  # fmt: skip
-
     def take(self, event: Any, decided: Decided, at: int) -> None:
-        """Take a change of a fact."""
+        """Take a new fact, or a change of one."""
+        if isinstance(event, FactIssued):
+            self._facts.add(new_line(event, decided, at))
+            return
         part, pos = decided.partition, decided.offset
         change, actor, reason, alg, key_id, signature = change_of(event)
         status = STATUS_AFTER[change]
@@ -124,8 +124,7 @@ class FactsProjection:
 
     name = "facts"
     context = "facts"
-    plain: tuple[type, ...] = (FactIssued,)
-    events: tuple[type, ...] = (FactRevoked, FactExpired, FactQuarantined, FactReleased)
+    events: tuple[type, ...] = (FactIssued, FactRevoked, FactExpired, FactQuarantined, FactReleased)
     tables: Sequence[Table] = (
         Table("facts", (*CONTENT, *STATUS), ("fact_id",)),
         Table("fact_changes", CHANGE, ("fact_id", "pos")),

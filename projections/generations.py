@@ -44,9 +44,6 @@ class Batch(Protocol):
     def take(self, event: Any, decided: Decided, at: int) -> None:
         """Fold one event in memory."""
 
-    def take_plain(self, members: Mapping[str, Any], decided: Decided, at: int) -> None:
-        """Fold one event, of the projection's ``plain`` types, from its members as they lie on the log."""
-
     async def drain(self, transaction: Transaction) -> None:
         """Send on what needs not wait for the rest of the batch."""
 
@@ -60,8 +57,6 @@ class Projection(Protocol):
     name: str
     context: str
     events: tuple[type, ...]
-    plain: tuple[type, ...]
-    """Further events, which come in such numbers that they are taken without being made into dataclasses."""
     tables: Sequence[Table]
 
     def definition(self, schema: str) -> str:

@@ -4,12 +4,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from domain.catalog import NAMES
 from log.chain import Mark, chain_value
 from log.following import Decided, follow
 from log.log import Log
-from log.message import Decision
-from log.released import codec, namespace
 from projections import generations
 from projections.generations import Batch, Generation, Projection
 from projections.postgres import Postgres, PostgresUnavailable, TableGone, Transaction
@@ -34,37 +31,21 @@ class Diverged(RuntimeError):
 class Routes:
     """Which batches take which events, and from which offset on in each partition."""
 
-    def __init__(self, context: str) -> None:
-        self._context, self._codec = context, codec(context, "decision")
+    def __init__(self) -> None:
         self._of: dict[type, list[tuple[Batch, Mapping[int, int]]]] = {}
-        self._plain: dict[str, list[tuple[Batch, Mapping[int, int]]]] = {}
 
     def add(self, projection: Projection, batch: Batch, starts: Mapping[int, int]) -> None:
         """Let a batch take its projection's events."""
         for event in projection.events:
             self._of.setdefault(event, []).append((batch, starts))
-        for event in projection.plain:
-            self._plain.setdefault(f"{namespace(self._context)}.{NAMES[event]}", []).append((batch, starts))
 
     def take(self, entry: Decided) -> None:
         """Hand the events of a decision to whoever takes them. Raises UndecodableValue."""
-        plain = self._codec.plain(entry.message.value)
-        rest = False
-        for happening in plain["events"]:
-            name, members = happening["payload"]
-            takers = self._plain.get(name)
-            if takers is None:
-                rest = True
-                continue
-            for batch, starts in takers:
+        decision = entry.decision
+        for happening in decision.events:
+            for batch, starts in self._of.get(type(happening.payload), ()):
                 if entry.offset >= starts[entry.partition]:
-                    batch.take_plain(members, entry, plain["at"])
-        if rest:
-            decision: Decision = self._codec.build(plain)
-            for happening in decision.events:
-                for batch, starts in self._of.get(type(happening.payload), ()):
-                    if entry.offset >= starts[entry.partition]:
-                        batch.take(happening.payload, entry, decision.at)
+                    batch.take(happening.payload, entry, decision.at)
 
 
 class Projector:
@@ -117,7 +98,7 @@ class Projector:
         async with self._postgres.transaction() as transaction:
             self._step("locked")
             writing: list[tuple[Generation, Batch]] = []
-            routes = Routes(context)
+            routes = Routes()
             for projection in self._projections:
                 held = await self._held(transaction, projection)
                 check(context, held, started, marks)

@@ -1,6 +1,6 @@
 """The signers projection: each signer as it was after every event, so that a page can show one moment throughout."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from domain.did import identity
@@ -29,9 +29,6 @@ class SignersBatch:
     def take(self, event: Any, decided: Decided, at: int) -> None:
         """Keep one event."""
         self._events.append((event, decided.partition, decided.offset, at))
-
-    def take_plain(self, members: Mapping[str, Any], decided: Decided, at: int) -> None:
-        """Take nothing: no event of these comes in such numbers."""
 
     async def drain(self, transaction: Transaction) -> None:
         """Send nothing: signers are few."""
@@ -75,7 +72,6 @@ class SignersProjection:
 
     name = "signers"
     context = "facts"
-    plain: tuple[type, ...] = ()
     events: tuple[type, ...] = (SignerAdded, SignerRolesSet, SignerRevoked)
     tables: Sequence[Table] = (Table("signers", COLUMNS, ("identity", "pos")),)
 

@@ -1,6 +1,6 @@
 """The webhooks projection: endpoints, and one row for each delivery that is due or was."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,9 +69,6 @@ class WebhooksBatch:
     def take(self, event: Any, decided: Decided, at: int) -> None:
         """Keep one event."""
         self._events.append((event, decided.partition, decided.offset, at))
-
-    def take_plain(self, members: Mapping[str, Any], decided: Decided, at: int) -> None:
-        """Take nothing: no event of these comes in such numbers."""
 
     async def drain(self, transaction: Transaction) -> None:
         """Send nothing: a delivery may yet be attempted in this batch."""
@@ -184,7 +181,6 @@ class WebhooksProjection:
 
     name = "webhooks"
     context = "facts"
-    plain: tuple[type, ...] = ()
     events: tuple[type, ...] = (
         WebhookRegistered,
         WebhookSecretRotated,

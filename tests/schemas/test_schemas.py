@@ -76,7 +76,7 @@ def test_the_newest_schema_reads_every_older_one(role: released.Role) -> None:
     for context in released.contexts():
         codec = released.codec(context, role)
         for path in released.versions(context, role):
-            assert fingerprint(released.load(path)) in codec._readers
+            assert fingerprint(released.load(path)) in codec.reads
             held = [e for path in EXAMPLES if (e := json.loads(path.read_text()))["message"] == role]
             assert all(codec.decode(bytes.fromhex(e["hex"])) for e in held if e["context"] == context)
 
