@@ -73,3 +73,4 @@ async def serving(api: Api, host: str, port: int, table: Sequence[Route] | None 
         if catching_up is not None:
             catching_up.cancel()
         await runner.cleanup()
+        await api.checker.close()

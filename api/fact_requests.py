@@ -17,10 +17,10 @@ from domain.facts.fact import IssueFact, RevokeFact, Subject
 from domain.facts.kinds import ALGORITHMS, COMING_ALGORITHMS, KINDS
 from log import statements
 from log.canonical import NotCanonicalizable, canonical_json, sha256_base64
+from log.checking import Signed, fault_of
 from log.dids import InvalidDid, parse_did
 from log.message import Signature
 from log.scope import command_id
-from log.signatures import InvalidSignature, verify
 
 SIGNATURE_MAX = 1024
 REASON_MAX = 512
@@ -169,12 +169,16 @@ def check_issuer(statement: Statement, session: str) -> None:
         raise ProblemError("forbidden", "the session is not the issuer's")
 
 
+def signed_by(statement: Statement) -> Signed:
+    """Give what a statement's signature is checked against."""
+    return Signed(statement.alg, statement.issuer_did, statement.signed_bytes.decode(), statement.signature)
+
+
 def check_signature(statement: Statement) -> None:
     """Check the signature. Raises ``invalid_signature``."""
-    try:
-        verify(statement.alg, statement.issuer_did, statement.signed_bytes, statement.signature)
-    except (InvalidSignature, InvalidDid) as error:
-        raise ProblemError("invalid_signature", error.detail) from None
+    fault = fault_of(signed_by(statement))
+    if fault is not None:
+        raise ProblemError("invalid_signature", fault)
 
 
 def intent_of(statement: Statement, given_key: str | None) -> Intent:

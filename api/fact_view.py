@@ -6,12 +6,11 @@ from pydantic import BaseModel, ConfigDict
 
 from api.times import rfc3339
 from api.wiring import CONTEXT
-from domain.decider import Position
 from domain.facts.fact import Fact, fact_key
 from domain.json_value import JsonObject
 from log import strict_json
 from log.fold import Entries
-from log.token import token_of
+from log.token import token_at
 from projections.issued import Issued, Standing, issued, standing
 
 
@@ -64,7 +63,7 @@ def fact_view(fact_id: str, fact: Issued, status: str, reason: str | None, conte
         "kind": fact.kind,
         "subject": subject,
         "issuer_did": fact.issuer_did,
-        "body": strict_json.parse(fact.body.encode()),
+        "body": strict_json.parse_own(fact.body),
         "body_hash": fact.body_hash,
         "alg": fact.alg,
     }
@@ -78,7 +77,7 @@ def fact_view(fact_id: str, fact: Issued, status: str, reason: str | None, conte
     if fact.expires_at is not None:
         view["expires_at"] = rfc3339(fact.expires_at)
     view["created_at"] = rfc3339(fact.at)
-    view["position"] = token_of(Position(context, fact.partition, fact.offset))
+    view["position"] = token_at(context, fact.partition, fact.offset)
     return view
 
 

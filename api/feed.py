@@ -112,7 +112,7 @@ def playlist_view(shown: Shown) -> JsonObject:
         "title": playlist.title,
         "star": shown.starred,
         "created": rfc3339(playlist.created),
-        "items": strict_json.parse(playlist.items.encode()),
+        "items": strict_json.parse_own(playlist.items),
         "stars_recent": [star_view(star) for star in shown.recent],
     }
 

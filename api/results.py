@@ -15,7 +15,7 @@ from api.route import Asked, json_response
 from api.times import rfc3339
 from api.wiring import CONTEXT, Api
 from domain.catalog import NAMES
-from domain.decider import Position, Refusal
+from domain.decider import Refusal
 from domain.did import identity
 from domain.facts import fact as facts
 from domain.facts import playlist, signer, webhook
@@ -24,7 +24,7 @@ from log import strict_json
 from log.fold import Overlay
 from log.following import Decided
 from log.sealing import unseal
-from log.token import token_of
+from log.token import token_at
 from projections.issued import as_issued, as_standing, issued
 
 HIT = "Idempotency-Hit"
@@ -120,7 +120,7 @@ def _signer_revoked(api: Api, event: signer.SignerRevoked, place: Place) -> Show
 
 def _playlist_posted(_api: Api, event: playlist.PlaylistPosted, _place: Place) -> Shown:
     view: JsonObject = {"dpVersion": DPVERSION, "id": event.playlist_id, "slug": event.slug, "title": event.title}
-    return 201, view | {"created": rfc3339(event.created), "items": strict_json.parse(event.items.encode())}
+    return 201, view | {"created": rfc3339(event.created), "items": strict_json.parse_own(event.items)}
 
 
 def _webhook_registered(api: Api, event: webhook.WebhookRegistered, _place: Place) -> Shown:
@@ -160,7 +160,7 @@ RESULTS: Mapping[type, Callable[[Api, Any, Place], Shown]] = {
 
 def position_of(decided: Decided) -> str:
     """Write the token of a decision."""
-    return token_of(Position(decided.context, decided.partition, decided.offset))
+    return token_at(decided.context, decided.partition, decided.offset)
 
 
 def shown(api: Api, decided: Decided) -> Shown:

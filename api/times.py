@@ -2,10 +2,13 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 FORM = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,18}))?(?:[Zz]|([+-])(\d{2}):(\d{2}))", re.ASCII
 )
+REMEMBERED = 4_096
+"""Times seen lately: a fact's is read twice, and those that were decided together are the same."""
 EARLIEST_MS = -62_135_596_800_000
 LATEST_MS = 253_402_300_799_999
 
@@ -14,12 +17,14 @@ class InvalidTime(ValueError):
     """Text that is no RFC 3339 date-time between the years 1 and 9999."""
 
 
+@lru_cache(maxsize=REMEMBERED)
 def rfc3339(at: int) -> str:
     """Write a time with milliseconds in UTC: ``2025-10-13T03:00:00.000Z``."""
     seconds, millis = divmod(at, 1000)
     return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{millis:03}Z"
 
 
+@lru_cache(maxsize=REMEMBERED)
 def read_time(text: str) -> int:
     """Read an RFC 3339 date-time (section 5.6); what is finer than a millisecond is cut. Raises InvalidTime."""
     found = FORM.fullmatch(text)

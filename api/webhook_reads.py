@@ -92,7 +92,7 @@ def shown(stored: StoredEndpoint) -> JsonObject:
 def shown_delivery(stored: StoredDelivery) -> JsonObject:
     """Show a delivery; ``body`` has the sequence that it is sent with."""
     context, partition, offset = stored.about.split("/")
-    body = strict_json.parse(stored.body.encode())
+    body = strict_json.parse_own(stored.body)
     members: dict[str, Any] = {
         "sequence": stored.sequence,
         "status": stored.status,

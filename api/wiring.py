@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from domain.facts.kinds import SUBJECT_TYPES
 from domain.facts.signer import signer
+from log.checking import Checker
 from log.log import Log
 from log.topic import partition_of
 from projections.mirror import Mirror
@@ -53,6 +54,7 @@ class Api:
     status: "StatusBoard"
     partitions: int
     settings: ApiSettings = field(default_factory=ApiSettings)
+    checker: Checker = field(default_factory=Checker)
     reads: Any = None
     feed: Any = None
     health: Mapping[str, Any] = field(default_factory=dict)

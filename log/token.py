@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from domain.decider import Position
 
@@ -11,6 +12,7 @@ Positions = Mapping[tuple[str, int], int]
 """For each (context, partition) the offset of a decision: all up to it is meant."""
 
 MAX_LENGTH = 4096
+REMEMBERED = 4096
 ENTRY = re.compile(r"^([a-z]{1,32})/(0|[1-9][0-9]{0,4})/(0|[1-9][0-9]{0,18})$")
 
 
@@ -26,7 +28,13 @@ def write_token(positions: Positions) -> str:
 
 def token_of(position: Position) -> str:
     """Write the token of one position."""
-    return write_token({(position.context, position.partition): position.offset})
+    return token_at(position.context, position.partition, position.offset)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def token_at(context: str, partition: int, offset: int) -> str:
+    """Write the token of one position; a decision is named several times soon after it passes."""
+    return write_token({(context, partition): offset})
 
 
 def read_token(token: str) -> dict[tuple[str, int], int]:

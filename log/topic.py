@@ -1,9 +1,11 @@
 """The names of topics, and which partition a key belongs to."""
 
 import struct
+from functools import lru_cache
 
 SCHEMAS = "muniment.schemas"
 STATUS = "muniment.status"
+REMEMBERED_KEYS = 16_384
 FACTS_INGEST = "muniment.facts-ingest"
 
 
@@ -33,6 +35,7 @@ def murmur2(key: bytes) -> int:
     return h ^ (h >> 15)
 
 
+@lru_cache(maxsize=REMEMBERED_KEYS)
 def partition_of(key: str, partitions: int) -> int:
     """Give the partition of a key: murmur2 with its sign bit cleared, modulo the number of partitions."""
     return (murmur2(key.encode()) & 0x7FFFFFFF) % partitions

@@ -7,13 +7,13 @@ own log says of a star goes before what another registry's webhooks say of it.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from domain.decider import Change, Position
+from domain.decider import Change
 from domain.facts.fact import FactExpired, FactIssued, FactQuarantined, FactReleased, FactRevoked
 from domain.facts.kinds import KINDS
 from domain.facts.playlist import PlaylistPosted
 from log import strict_json
 from log.following import Decided
-from log.token import token_of
+from log.token import token_at
 from projections import feed_keys as keys
 from projections.feed_overlay import Ordered, OrderedOverlay
 
@@ -205,11 +205,11 @@ def is_followed(kind: str, origin: str, subject_type: str, feed_origin: str) -> 
 
 
 def _token(decided: Decided) -> str:
-    return token_of(Position(decided.context, decided.partition, decided.offset))
+    return token_at(decided.context, decided.partition, decided.offset)
 
 
 def _issued(fact: FactIssued, decided: Decided) -> Star:
-    body = strict_json.parse(fact.body.encode())
+    body = strict_json.parse_own(fact.body)
     reason = reason_of(body) if isinstance(body, dict) else None
     return Star(
         FROM_LOG,
