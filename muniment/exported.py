@@ -74,7 +74,9 @@ class Exported:
             if file.read(len(MAGIC)) != MAGIC:
                 raise _differs(name, "the file doesn't begin as a file of records does")
             index = offset = 0
-            while (body := _read_body(file, f"{name} record {index} (offset {offset})")) is not None:
+            place = len(MAGIC)
+            while (body := _read_body(file, name, index, offset, place)) is not None:
+                place += FRAME.size + len(body)
                 offset, timestamp, key_length, value_length = HEAD.unpack_from(body)
                 key_end = HEAD.size + max(key_length, 0)
                 key = None if key_length == NONE else body[HEAD.size : key_end]
@@ -109,18 +111,21 @@ class Exported:
             yield batch
 
 
-def _read_body(file: BinaryIO, place: str) -> bytes | None:
-    at = file.tell()
+def _read_body(file: BinaryIO, name: str, index: int, offset: int, at: int) -> bytes | None:
     head = file.read(FRAME.size)
     if not head:
         return None
     if len(head) < FRAME.size:
-        raise _differs(f"{place} at byte {at}", "the file ends within a record")
+        raise _differs(_place(name, index, offset, at), "the file ends within a record")
     checksum, length = FRAME.unpack(head)
     body = file.read(length) if length <= record_max_bytes else b""
     if zlib.crc32(body, zlib.crc32(head[4:])) != checksum or length < HEAD.size:
-        raise _differs(f"{place} at byte {at}", "the record isn't what was written")
+        raise _differs(_place(name, index, offset, at), "the record isn't what was written")
     return body
+
+
+def _place(name: str, index: int, offset: int, at: int) -> str:
+    return f"{name} record {index} (offset {offset}) at byte {at}"
 
 
 def _sha256(path: Path) -> str:
