@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from rocksdict import AccessType, BlockBasedOptions, Cache, Options, Rdict, ReadOptions, WriteBatch
+from rocksdict import AccessType, BlockBasedIndexType, BlockBasedOptions, Cache, Options, Rdict, ReadOptions, WriteBatch
 
 from domain.decider import Change, Entry
 from log.chain import Mark
@@ -26,7 +26,12 @@ def _options() -> Options:
     table = BlockBasedOptions()
     table.set_block_cache(Cache(CACHE_BYTES))
     table.set_bloom_filter(BLOOM_BITS_PER_KEY, block_based=False)
+    # Indexes and filters count against the cache, so that memory doesn't grow with the log, and lie in it in parts: a
+    # file's whole filter is larger than a shard of the cache, and was read from disk at every look-up.
     table.set_cache_index_and_filter_blocks(True)
+    table.set_index_type(BlockBasedIndexType.two_level_index_search())
+    table.set_partition_filters(True)
+    table.set_pin_top_level_index_and_filter(True)
     options = Options(raw_mode=True)
     options.create_if_missing(True)  # noqa: FBT003  # its only form
     options.set_block_based_table_factory(table)
