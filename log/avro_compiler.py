@@ -50,7 +50,6 @@ class Compiler:
         self._records: dict[str, Schema] = {}
         self._names: dict[str, Any] = dict(RUNTIME)
         self._made: dict[str, str] = {}
-        self._lines: list[str] = []
         self._locals = 0
 
     def writer(self) -> Write:
