@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from log.checking import WORTH_ASKING
 from log.token import read_token
 from tests.api.serving import ISSUED_AT, Registry, key, star, subject
 
@@ -362,3 +363,15 @@ async def test_a_dry_run_of_a_batch_says_what_would_become_of_each_fact_and_appe
     assert registry.appended() == appended
     done = await registry.ask("POST", "/facts/batch", sent, by=curator)
     assert [item["status"] for item in done.json["items"]] == statuses
+
+
+async def test_a_batch_that_another_process_checks_keeps_its_order(registry: Registry) -> None:
+    curator = await registry.signer(1, "curator")
+    facts = [star(curator, f"large_{number}") for number in range(WORTH_ASKING + 8)]
+    facts[3] = {"kind": 1}
+    facts[7]["signature"] = facts[8]["signature"]
+    answer = await registry.ask("POST", "/facts/batch", {"facts": facts}, by=curator)
+    items = answer.json["items"]
+    assert (items[3]["status"], items[7]["status"]) == (400, 401)
+    shown = [item["fact"]["subject"]["ref"] for item in items if "fact" in item]
+    assert shown == [fact["subject"]["ref"] for fact in facts if fact not in (facts[3], facts[7])]
