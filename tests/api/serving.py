@@ -142,6 +142,7 @@ class Registry:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.stop_decider()
+        await self.api.checker.close()
 
     async def session(self, by: SigningKey) -> str:
         """Open a session, once for each key."""
