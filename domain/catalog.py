@@ -6,6 +6,19 @@ from typing import Any, Literal
 
 from domain.decider import Change, Circumstances, Decider, Refusal, State
 from domain.facts import fact, playlist, signer, webhook
+from domain.ledger import (
+    account,
+    agent,
+    developer,
+    frame,
+    payment,
+    proposal,
+    registry,
+    reward,
+    stake,
+    transfer,
+    transit,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,85 +33,181 @@ class MessageType:
     decider: Decider
 
 
-def _types(context: str, decider: Decider, commands: Sequence[type], events: Sequence[type]) -> Iterable[MessageType]:
-    for role, classes in (("command", commands), ("event", events)):
-        for cls in classes:
-            yield MessageType(NAMES[cls], 1, cls, context, role, decider)  # type: ignore[arg-type]  # literals above
+def _types(
+    context: str, decider: Decider, commands: Mapping[str, type], events: Mapping[str, type]
+) -> Iterable[MessageType]:
+    for name, cls in commands.items():
+        yield MessageType(name, 1, cls, context, "command", decider)
+    for name, cls in events.items():
+        yield MessageType(name, 1, cls, context, "event", decider)
 
-
-NAMES: Mapping[type, str] = {
-    signer.AddSigner: "AddSigner",
-    signer.RevokeSigner: "RevokeSigner",
-    signer.SignerAdded: "SignerAdded",
-    signer.SignerRolesSet: "SignerRolesSet",
-    signer.SignerRevoked: "SignerRevoked",
-    fact.IssueFact: "IssueFact",
-    fact.RevokeFact: "RevokeFact",
-    fact.ExpireFact: "ExpireFact",
-    fact.QuarantineFact: "QuarantineFact",
-    fact.ReleaseFact: "ReleaseFact",
-    fact.FactIssued: "FactIssued",
-    fact.FactRevoked: "FactRevoked",
-    fact.FactExpired: "FactExpired",
-    fact.FactQuarantined: "FactQuarantined",
-    fact.FactReleased: "FactReleased",
-    playlist.PostPlaylist: "PostPlaylist",
-    playlist.PlaylistPosted: "PlaylistPosted",
-    webhook.RegisterWebhook: "RegisterWebhook",
-    webhook.RotateWebhookSecret: "RotateWebhookSecret",
-    webhook.DeleteWebhook: "DeleteWebhook",
-    webhook.ReplayWebhook: "ReplayWebhook",
-    webhook.ScheduleDelivery: "ScheduleDelivery",
-    webhook.ReportAttempt: "ReportAttempt",
-    webhook.DisableWebhook: "DisableWebhook",
-    webhook.WebhookRegistered: "WebhookRegistered",
-    webhook.WebhookSecretRotated: "WebhookSecretRotated",
-    webhook.WebhookDeleted: "WebhookDeleted",
-    webhook.WebhookDisabled: "WebhookDisabled",
-    webhook.WebhookReplayed: "WebhookReplayed",
-    webhook.DeliveryScheduled: "DeliveryScheduled",
-    webhook.DeliveryAttempted: "DeliveryAttempted",
-}
-"""Names are chosen, never taken from a Python path: a class may be renamed, its name on the log may not."""
 
 CATALOG: Sequence[MessageType] = (
     *_types(
         "facts",
         signer.SIGNER,
-        (signer.AddSigner, signer.RevokeSigner),
-        (signer.SignerAdded, signer.SignerRolesSet, signer.SignerRevoked),
+        {"AddSigner": signer.AddSigner, "RevokeSigner": signer.RevokeSigner},
+        {
+            "SignerAdded": signer.SignerAdded,
+            "SignerRolesSet": signer.SignerRolesSet,
+            "SignerRevoked": signer.SignerRevoked,
+        },
     ),
     *_types(
         "facts",
         fact.FACT,
-        (fact.IssueFact, fact.RevokeFact, fact.ExpireFact, fact.QuarantineFact, fact.ReleaseFact),
-        (fact.FactIssued, fact.FactRevoked, fact.FactExpired, fact.FactQuarantined, fact.FactReleased),
+        {
+            "IssueFact": fact.IssueFact,
+            "RevokeFact": fact.RevokeFact,
+            "ExpireFact": fact.ExpireFact,
+            "QuarantineFact": fact.QuarantineFact,
+            "ReleaseFact": fact.ReleaseFact,
+        },
+        {
+            "FactIssued": fact.FactIssued,
+            "FactRevoked": fact.FactRevoked,
+            "FactExpired": fact.FactExpired,
+            "FactQuarantined": fact.FactQuarantined,
+            "FactReleased": fact.FactReleased,
+        },
     ),
-    *_types("facts", playlist.PLAYLIST, (playlist.PostPlaylist,), (playlist.PlaylistPosted,)),
+    *_types(
+        "facts", playlist.PLAYLIST, {"PostPlaylist": playlist.PostPlaylist}, {"PlaylistPosted": playlist.PlaylistPosted}
+    ),
     *_types(
         "facts",
         webhook.WEBHOOK,
-        (
-            webhook.RegisterWebhook,
-            webhook.RotateWebhookSecret,
-            webhook.DeleteWebhook,
-            webhook.ReplayWebhook,
-            webhook.ScheduleDelivery,
-            webhook.ReportAttempt,
-            webhook.DisableWebhook,
-        ),
-        (
-            webhook.WebhookRegistered,
-            webhook.WebhookSecretRotated,
-            webhook.WebhookDeleted,
-            webhook.WebhookDisabled,
-            webhook.WebhookReplayed,
-            webhook.DeliveryScheduled,
-            webhook.DeliveryAttempted,
-        ),
+        {
+            "RegisterWebhook": webhook.RegisterWebhook,
+            "RotateWebhookSecret": webhook.RotateWebhookSecret,
+            "DeleteWebhook": webhook.DeleteWebhook,
+            "ReplayWebhook": webhook.ReplayWebhook,
+            "ScheduleDelivery": webhook.ScheduleDelivery,
+            "ReportAttempt": webhook.ReportAttempt,
+            "DisableWebhook": webhook.DisableWebhook,
+        },
+        {
+            "WebhookRegistered": webhook.WebhookRegistered,
+            "WebhookSecretRotated": webhook.WebhookSecretRotated,
+            "WebhookDeleted": webhook.WebhookDeleted,
+            "WebhookDisabled": webhook.WebhookDisabled,
+            "WebhookReplayed": webhook.WebhookReplayed,
+            "DeliveryScheduled": webhook.DeliveryScheduled,
+            "DeliveryAttempted": webhook.DeliveryAttempted,
+        },
+    ),
+    *_types(
+        "ledger",
+        frame.FRAME,
+        {
+            "OpenFrame": frame.OpenFrame,
+            "MintTokens": frame.MintTokens,
+            "BurnTokens": frame.BurnTokens,
+            "MeasureVelocity": frame.MeasureVelocity,
+        },
+        {
+            "FrameOpened": frame.FrameOpened,
+            "TokensMinted": frame.TokensMinted,
+            "TokensBurned": frame.TokensBurned,
+            "VelocityMeasured": frame.VelocityMeasured,
+        },
+    ),
+    *_types(
+        "ledger",
+        registry.REGISTRY,
+        {"OpenRegistry": registry.OpenRegistry, "ChangeRegistry": registry.ChangeRegistry},
+        {
+            "RegistryOpened": registry.RegistryOpened,
+            "RegistryChanged": registry.RegistryChanged,
+            "ParameterChanged": registry.ParameterChanged,
+        },
+    ),
+    *_types(
+        "ledger",
+        developer.DEVELOPER,
+        {"IssueInvites": developer.IssueInvites, "RegisterDeveloper": developer.RegisterDeveloper},
+        {"InvitesIssued": developer.InvitesIssued, "DeveloperRegistered": developer.DeveloperRegistered},
+    ),
+    *_types("ledger", agent.AGENT, {"RegisterAgent": agent.RegisterAgent}, {"AgentRegistered": agent.AgentRegistered}),
+    *_types(
+        "ledger",
+        account.ACCOUNT,
+        {"FreezeAccount": account.FreezeAccount, "UnfreezeAccount": account.UnfreezeAccount},
+        {"AccountFrozen": account.AccountFrozen, "AccountUnfrozen": account.AccountUnfrozen},
+    ),
+    *_types(
+        "ledger",
+        transfer.TRANSFER,
+        {"PostTransfer": transfer.PostTransfer},
+        {"TransferSettled": transfer.TransferSettled},
+    ),
+    *_types(
+        "ledger",
+        transit.TRANSIT_TRANSFER,
+        {
+            "AcceptTransfer": transit.AcceptTransfer,
+            "RejectTransfer": transit.RejectTransfer,
+            "CommitTransfer": transit.CommitTransfer,
+            "AbortTransfer": transit.AbortTransfer,
+        },
+        {
+            "TransferPrepared": transit.TransferPrepared,
+            "TransferAccepted": transit.TransferAccepted,
+            "TransferRejected": transit.TransferRejected,
+            "TransferCommitted": transit.TransferCommitted,
+            "TransferAborted": transit.TransferAborted,
+        },
+    ),
+    *_types(
+        "ledger",
+        payment.PAYMENT,
+        {
+            "HoldPayment": payment.HoldPayment,
+            "ClaimPayment": payment.ClaimPayment,
+            "CancelPayment": payment.CancelPayment,
+            "ExpirePayment": payment.ExpirePayment,
+        },
+        {
+            "PaymentHeld": payment.PaymentHeld,
+            "PaymentClaimed": payment.PaymentClaimed,
+            "PaymentCancelled": payment.PaymentCancelled,
+            "PaymentExpired": payment.PaymentExpired,
+        },
+    ),
+    *_types(
+        "ledger",
+        stake.STAKE,
+        {"PlaceStake": stake.PlaceStake, "WithdrawStake": stake.WithdrawStake},
+        {"StakePlaced": stake.StakePlaced, "StakeWithdrawn": stake.StakeWithdrawn},
+    ),
+    *_types(
+        "ledger",
+        reward.REWARD,
+        {
+            "OpenRewardDay": reward.OpenRewardDay,
+            "RewardStakes": reward.RewardStakes,
+            "CloseRewardDay": reward.CloseRewardDay,
+        },
+        {
+            "RewardDayOpened": reward.RewardDayOpened,
+            "StakesRewarded": reward.StakesRewarded,
+            "RewardDayClosed": reward.RewardDayClosed,
+        },
+    ),
+    *_types(
+        "ledger",
+        proposal.PROPOSAL,
+        {"OpenProposal": proposal.OpenProposal, "CastVote": proposal.CastVote, "TallyProposal": proposal.TallyProposal},
+        {
+            "ProposalOpened": proposal.ProposalOpened,
+            "VoteCast": proposal.VoteCast,
+            "ProposalTallied": proposal.ProposalTallied,
+        },
     ),
 )
+"""Names are chosen, never taken from a Python path: a class may be renamed, its name on the log may not."""
 
+NAMES: Mapping[type, str] = {entry.cls: entry.name for entry in CATALOG}
 CONTEXTS: Sequence[str] = tuple(dict.fromkeys(entry.context for entry in CATALOG))
 BY_CLASS: Mapping[type, MessageType] = {entry.cls: entry for entry in CATALOG}
 BY_NAME: Mapping[str, MessageType] = {entry.name: entry for entry in CATALOG}

@@ -10,6 +10,7 @@ from log.canonical import base32_id, canonical_json
 fact_type = "muniment.fact.v1"
 revocation_type = "muniment.revocation.v1"
 session_heading = "muniment-session-v1"
+mandate_prefixes = {"transfer": "trf_", "payment": "pay_", "stake": "stk_", "unstake": "uns_", "vote": "vot_"}
 
 
 def fact_signed_bytes(
@@ -51,3 +52,17 @@ def session_signed_bytes(*, issuer: str, did: str, nonce: str) -> bytes:
     if any(character < " " or character == "\x7f" for part in (issuer, did, nonce) for character in part):
         raise ValueError("a part of a session's statement has a control character")
     return f"{session_heading}\n{issuer}\n{did}\n{nonce}".encode()
+
+
+def mandate_signed_bytes(what: str, members: Mapping[str, object]) -> bytes:
+    """Return the bytes by which an account's owner orders something: RFC 8785 of the request's members and its type.
+
+    ``what`` is transfer, payment, stake, unstake or vote; ``members`` are all that is sent but ``signature``.
+    Raises `NotCanonicalizable`.
+    """
+    return canonical_json({**members, "type": f"muniment.{what}.v1"})
+
+
+def mandate_id(what: str, signed_bytes: bytes) -> str:
+    """Return the id of what a mandate orders: its prefix and 52 characters of base32 of the SHA-256 of its bytes."""
+    return base32_id(mandate_prefixes[what], hashlib.sha256(signed_bytes).digest())

@@ -155,7 +155,8 @@ def fee_of(amount: int, bps: int) -> int:
 def changed_terms(terms: Terms, parameter: str, value: str) -> Terms:
     """Give terms with one parameter as a vote set it."""
     name = PARAMETERS[parameter]
-    return replace(terms, **{name: int(value) if name in BOUNDS else value == "true"})
+    changed: dict[str, Any] = {name: int(value) if name in BOUNDS else value == "true"}
+    return replace(terms, **changed)
 
 
 def evolve(state: State, event: RegistryOpened | RegistryChanged | ParameterChanged, _at: int) -> Iterable[Change]:

@@ -16,7 +16,7 @@ from domain.ledger.account import (
 )
 from domain.ledger.posting import AVAILABLE, Posting, moved, post
 from domain.ledger.registry import CROSS_FEE_BPS, Registry, fee_bps, fee_of, registry_key
-from domain.ledger.transit import TransferPrepared, prepared
+from domain.ledger.transit import TransferPrepared, prepared_postings
 from domain.ledger.volume import count_volume
 
 
@@ -97,7 +97,22 @@ def decide(
         if sender.frozen:
             return frozen(command.sender)
 
-        return [prepared(command, sender.registry_id, around.now, mandate=mandate)]
+        return [
+            TransferPrepared(
+                command.transfer_id,
+                frame_id,
+                sender.registry_id,
+                command.sender,
+                command.receiver,
+                command.receiver_frame,
+                amount,
+                command.memo,
+                mandate,
+                None,
+                around.now + command.timeout_ms,
+                prepared_postings(command.sender, AVAILABLE, amount),
+            )
+        ]
     shop = Registry(*state[registry_key(sender.registry_id)])
     fee = fee_of(amount, fee_bps(state, shop))
     if sender.available < amount + fee:

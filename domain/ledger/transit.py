@@ -7,7 +7,7 @@ side only follows, so no timing, repeat or order of messages can lose a token or
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from domain.decider import Change, Circumstances, Decider, Refusal, State
 from domain.ledger.account import Mandate, account, nonce_key
@@ -197,51 +197,9 @@ class TransitRefusal(StrEnum):
     NOT_REJECTED = "not_rejected"
 
 
-class Departing(Protocol):
-    """What a transfer across registries says of itself."""
-
-    @property
-    def transfer_id(self) -> str: ...
-    @property
-    def frame_id(self) -> str: ...
-    @property
-    def sender(self) -> str: ...
-    @property
-    def receiver(self) -> str: ...
-    @property
-    def receiver_frame(self) -> str: ...
-    @property
-    def amount(self) -> int: ...
-    @property
-    def memo(self) -> str | None: ...
-    @property
-    def timeout_ms(self) -> int: ...
-
-
-def prepared(
-    command: Departing,
-    registry_id: str,
-    now: int,
-    *,
-    mandate: Mandate | None,
-    payment_id: str | None = None,
-    part: str = AVAILABLE,
-) -> TransferPrepared:
-    """Debit the sender."""
-    return TransferPrepared(
-        command.transfer_id,
-        command.frame_id,
-        registry_id,
-        command.sender,
-        command.receiver,
-        command.receiver_frame,
-        command.amount,
-        command.memo,
-        mandate,
-        payment_id,
-        now + command.timeout_ms,
-        moved(command.amount, (command.sender, part), (TRANSIT, COUNTER, command.amount)),
-    )
+def prepared_postings(sender: str, part: str, amount: int) -> tuple[Posting, ...]:
+    """Write what leaves a sender when a transfer is prepared."""
+    return moved(amount, (sender, part), (TRANSIT, COUNTER, amount))
 
 
 def decide(state: State, command: TransitCommand, _around: Circumstances) -> Sequence[TransitEvent] | Refusal:
@@ -322,9 +280,7 @@ def decide_end(state: State, command: CommitTransfer | AbortTransfer) -> Sequenc
         return Refusal(TransitRefusal.NOT_REJECTED, {"transfer_id": transfer_id})
 
     postings = moved(amount, (TRANSIT, COUNTER), (sender, AVAILABLE, amount))
-    return [
-        TransferAborted(transfer_id, frame_id, sender, receiver, amount, command.reason, command.seen_at, postings)
-    ]
+    return [TransferAborted(transfer_id, frame_id, sender, receiver, amount, command.reason, command.seen_at, postings)]
 
 
 TRANSIT_TRANSFER = Decider(initial={}, decide=decide, evolve=evolve)
