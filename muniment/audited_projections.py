@@ -26,6 +26,8 @@ async def opened(
         dumps: list[Dump] = []
         if postgres is not None:
             for projection in dump.PROJECTIONS:
+                if projection.name not in RULES:
+                    continue
                 found = await held.enter_async_context(dump.dump(postgres, projection.name))
                 dumps.append(_of_tables(found))
         for folder in feeds:

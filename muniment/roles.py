@@ -60,7 +60,7 @@ async def project(place: Place) -> None:
 
     said = keep_publishing(place.log, place.name, "projector", status)
     with place.metrics_served():
-        await together(said, *(projector.run(place.log, context) for context in CONTEXTS))
+        await together(said, *(projector.run(place.log, context) for context in projector.contexts))
 
 
 async def react(place: Place) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 from projections import generations
 from projections.facts import FactsProjection
 from projections.generations import Generation, Projection, Table
+from projections.ledger import LedgerProjection
 from projections.postgres import Postgres, PostgresUnavailable, Transaction
 from projections.signers import SignersProjection
 from projections.webhooks import WebhooksProjection
 
-PROJECTIONS: Sequence[Projection] = (FactsProjection(), SignersProjection(), WebhooksProjection())
+PROJECTIONS: Sequence[Projection] = (FactsProjection(), SignersProjection(), WebhooksProjection(), LedgerProjection())
 """Every projection in Postgres."""
 dump_timeout_ms = 3_600_000
 

@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 
 import psycopg
 from psycopg import errors
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -31,6 +33,14 @@ class PostgresUnavailable(ConnectionError):
 
 class TableGone(LookupError):
     """A table isn't there: not made yet, or dropped with its generation."""
+
+
+class WholeNumber(Loader):
+    """Reads a ``numeric`` as an integer: those in the tables are amounts that may pass 64 bits in sum."""
+
+    def load(self, data: Buffer) -> int:
+        """Give the number."""
+        return int(bytes(data))
 
 
 @contextmanager
@@ -130,6 +140,7 @@ class Postgres:
         except psycopg.Error as error:
             # ``from None``: the driver's text names the host.
             raise PostgresUnavailable(f"Postgres can't be reached: {type(error).__name__}") from None
+        connection.adapters.register_loader("numeric", WholeNumber)
         await connection.execute("SET synchronous_commit = off")
         return connection
 

@@ -1,4 +1,4 @@
-"""The projector: one read of a context's log feeds every Postgres projection, rows and marks in one transaction."""
+"""The projector: one read of a context's log feeds its Postgres projections, rows and marks in one transaction."""
 
 import asyncio
 import logging
@@ -49,7 +49,7 @@ class Routes:
 
 
 class Projector:
-    """Follows a context into the live generations of its projections, or into one that is being built.
+    """Follows contexts, each into the live generations of its projections, or one into what is being built.
 
     Any number may run at once: each holds the generation while it writes, and passes over what another has done.
     """
@@ -64,27 +64,34 @@ class Projector:
         step: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self._postgres, self._step = postgres, step
-        self._projections = sorted(projections, key=lambda projection: projection.name)
+        self._projections: dict[str, list[Projection]] = {}
+        for projection in sorted(projections, key=lambda projection: projection.name):
+            self._projections.setdefault(projection.context, []).append(projection)
         self._number, self._stop_at = number, stop_at
-        self._fed: dict[int, Mark] = {}
+        self._fed: dict[str, dict[int, Mark]] = {}
         self.reached: dict[str, Mapping[int, int]] = {}
         """By projection, the offset of the last decision in its tables, by partition; for the process's status."""
+
+    @property
+    def contexts(self) -> Sequence[str]:
+        """Name the contexts that have a projection."""
+        return tuple(self._projections)
 
     async def marks(self, context: str, partitions: int) -> Mapping[int, Mark]:
         """Give for each partition the earliest mark of any projection."""
         async with self._postgres.transaction() as transaction:
             if self._number is None:
-                await generations.prepare(transaction, self._projections)
+                await generations.prepare(transaction, self._projections[context])
             held = [
                 await generations.begin(transaction, await self._held(transaction, projection), context, partitions)
-                for projection in self._projections
+                for projection in self._projections[context]
             ]
-        self.reached = {generation.projection: generation.lasts() for generation in held}
-        self._fed = {
+        self.reached |= {generation.projection: generation.lasts() for generation in held}
+        self._fed[context] = {
             partition: min((generation.marks[partition] for generation in held), key=lambda mark: mark.next)
             for partition in range(partitions)
         }
-        return dict(self._fed)
+        return dict(self._fed[context])
 
     async def _held(self, transaction: Transaction, projection: Projection) -> Generation:
         held = await generations.lock(transaction, projection.name, self._number)
@@ -94,12 +101,12 @@ class Projector:
 
     async def apply(self, context: str, decided: Sequence[Decided], marks: Mapping[int, Mark]) -> None:
         """Write what decisions change, and the marks behind them, in one transaction."""
-        started = self._fed
+        started = self._fed[context]
         async with self._postgres.transaction() as transaction:
             self._step("locked")
             writing: list[tuple[Generation, Batch]] = []
             routes = Routes()
-            for projection in self._projections:
+            for projection in self._projections[context]:
                 held = await self._held(transaction, projection)
                 check(context, held, started, marks)
                 batch = projection.batch(held.schema)
@@ -118,7 +125,7 @@ class Projector:
             self._step("commit")
         self._step("committed")
         # One that stops before a batch's end stands where it stopped, however far the log was read.
-        self._fed = {**started, **(marks if self._stop_at is None else moved)}
+        self._fed[context] = {**started, **(marks if self._stop_at is None else moved)}
 
     async def _take(
         self, transaction: Transaction, decided: Sequence[Decided], routes: "Routes", batches: Sequence[Batch]
@@ -147,11 +154,11 @@ class Projector:
         """Project until cancelled; Postgres or the log being away, or without room, is waited out."""
         wait_s = FIRST_RETRY_S
         while True:
-            before = dict(self._fed)
+            before = self._fed.get(context)
             try:
                 await follow(log, context, self, linger_s=LINGER_S, step=self._step)
             except (PostgresUnavailable, TableGone, MarksMoved) as error:
-                wait_s = FIRST_RETRY_S if self._fed != before else min(wait_s * 2, LONGEST_RETRY_S)
+                wait_s = FIRST_RETRY_S if self._fed.get(context) != before else min(wait_s * 2, LONGEST_RETRY_S)
                 logger.warning("projector_waits reason=%s retry_s=%.1f", type(error).__name__, wait_s)
                 await asyncio.sleep(wait_s)
 

@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 POLL_S = 0.005
 ATTEMPTS = 3
+READ = ("facts", "signers", "webhooks", "ledger")
 
 Query = Callable[[Transaction, Generation], Awaitable[T]]
 """Asks one generation's tables in one snapshot."""
@@ -84,7 +85,7 @@ class Reads:
     async def _look(self) -> Mapping[str, Generation]:
         try:
             async with self._postgres.snapshot() as transaction:
-                return await generations.live(transaction, ("facts", "signers", "webhooks"))
+                return await generations.live(transaction, READ)
         except TableGone:
             return {}
 

@@ -15,7 +15,7 @@ async def emptied(postgres: Postgres) -> None:
     """Drop every generation."""
     async with postgres.transaction() as transaction:
         found = await transaction.rows(
-            "SELECT nspname FROM pg_namespace WHERE nspname ~ '^((facts|signers|webhooks)_g[0-9]+|muniment)$'"
+            "SELECT nspname FROM pg_namespace WHERE nspname ~ '^((facts|signers|webhooks|ledger)_g[0-9]+|muniment)$'"
         )
         for (schema,) in found:
             await transaction.run(f"DROP SCHEMA {schema} CASCADE")
@@ -31,9 +31,11 @@ async def postgres(services: Services) -> AsyncIterator[Postgres]:
 
 
 async def tables_of(postgres: Postgres) -> Tables:
-    """Give every row of every live generation, by table and key."""
+    """Give every row of every live generation of facts, by table and key."""
     found: Tables = {}
     for projection in PROJECTIONS:
+        if projection.context != "facts":
+            continue
         async with dump(postgres, projection.name) as opened:
             for table in projection.tables:
                 rows: dict[Any, dict[str, Any]] = {}

@@ -61,7 +61,7 @@ async def until_equal(world: World, postgres: Postgres) -> None:
 
     async def reached() -> bool:
         try:
-            for projection in PROJECTIONS:
+            for projection in (each for each in PROJECTIONS if each.context == "facts"):
                 await reads.read(projection.name, lambda _t, _g: asyncio.sleep(0), positions, 5)
         except (PostgresUnavailable, NotCaughtUp):
             await asyncio.sleep(0.1)

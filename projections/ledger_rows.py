@@ -1,0 +1,123 @@
+"""Rows of one table that a batch touches: read once, folded in memory in the log's order, and written once."""
+
+from typing import Any, NamedTuple, Protocol
+
+from projections.generations import Table
+from projections.lines import Copying, line
+from projections.postgres import Transaction
+
+
+class Place(NamedTuple):
+    """Where an event lies: the partition, the offset of its decision, its index in it, and the log's time in ms."""
+
+    part: int
+    pos: int
+    idx: int
+    at: int
+
+
+class Noun(Protocol):
+    """What a batch makes of one noun's events; everything that it folds on was asked for before."""
+
+    events: tuple[type, ...]
+
+    def want(self, event: Any) -> None:
+        """Note which rows an event is about."""
+
+    async def load(self, transaction: Transaction) -> None:
+        """Read the rows that were asked for, as they were before the batch."""
+
+    def fold(self, event: Any, place: Place) -> None:
+        """Fold one event."""
+
+    async def save(self, transaction: Transaction) -> None:
+        """Write what changed."""
+
+
+def text(value: Any) -> str | None:
+    """Write a member of a line."""
+    if value is None or isinstance(value, str):
+        return value
+    if value is True or value is False:
+        return "t" if value else "f"
+    return str(value)
+
+
+def appending(schema: str, table: Table) -> Copying:
+    """Open a table for rows that are new for certain."""
+    return Copying(f"{schema}.{table.name} ({', '.join(table.columns)})")
+
+
+class Rows:
+    """Rows by their key, whose columns are all text; each is a mutable mapping of its columns."""
+
+    def __init__(self, schema: str, table: Table) -> None:
+        self._name, self._table = f"{schema}.{table.name}", table
+        self._schema = schema
+        self._wanted: set[tuple[str, ...]] = set()
+        self._rows: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._stored: set[tuple[str, ...]] = set()
+        self._changed: dict[tuple[str, ...], None] = {}
+
+    def want(self, *key: str) -> None:
+        """Ask for a row."""
+        self._wanted.add(key)
+
+    async def load(self, transaction: Transaction) -> None:
+        """Read all that was asked for in one query."""
+        if not self._wanted:
+            return
+        table, keys = self._table, zip(*sorted(self._wanted), strict=True)
+        same = " AND ".join(f"t.{name} = k.{name}" for name in table.key)
+        rows = await transaction.rows(
+            f"SELECT {', '.join(f't.{name}' for name in table.columns)} FROM {self._name} t"
+            f" JOIN unnest({', '.join(['%s::text[]'] * len(table.key))}) AS k ({', '.join(table.key)}) ON {same}",
+            *map(list, keys),
+        )
+        for values in rows:
+            row = dict(zip(table.columns, values, strict=True))
+            key = tuple(row[name] for name in table.key)
+            self._rows[key] = row
+            self._stored.add(key)
+
+    def find(self, *key: str) -> dict[str, Any] | None:
+        """Give a row to look at, where there is one."""
+        return self._rows.get(key)
+
+    def changed(self, *key: str) -> dict[str, Any]:
+        """Give a row to change it. Raises LookupError where there is none."""
+        row = self._rows.get(key)
+        if row is None:
+            raise LookupError(f"{self._table.name} has no row {'/'.join(key)} that an event is about")
+        self._changed[key] = None
+        return row
+
+    def put(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Add a row, or another in its place."""
+        key = tuple(row[name] for name in self._table.key)
+        self._rows[key] = row
+        self._changed[key] = None
+        return row
+
+    async def save(self, transaction: Transaction) -> None:
+        """Write each row that changed, as it is in the end."""
+        if not self._changed:
+            return
+        table = self._table
+        if outdated := sorted(key for key in self._changed if key in self._stored):
+            same = " AND ".join(f"t.{name} = k.{name}" for name in table.key)
+            await transaction.run(
+                f"DELETE FROM {self._name} t USING unnest({', '.join(['%s::text[]'] * len(table.key))})"
+                f" AS k ({', '.join(table.key)}) WHERE {same}",
+                *map(list, zip(*outdated, strict=True)),
+            )
+        copying = appending(self._schema, table)
+        for key in self._changed:
+            row = self._rows[key]
+            copying.add(line([text(row[name]) for name in table.columns]))
+        await copying.end(transaction)
+
+
+def blank(table: Table, **members: Any) -> dict[str, Any]:
+    """Give a row whose other columns are null."""
+    return dict.fromkeys(table.columns) | members
