@@ -17,6 +17,7 @@ from muniment.settings import Settings
 ALL: Final = "all"
 PLAYLISTS: Final = "playlists"
 REBUILT: Final = ("facts", "signers", PLAYLISTS, "webhooks", ALL)
+SUPPLY: Final = "supply"
 CLIENT_ID: Final = "muniment-cli"
 
 
@@ -27,6 +28,8 @@ def add_verbs(verbs: Verbs) -> None:
     )
     rebuild.add_argument("projection", choices=REBUILT, metavar="PROJECTION", help=", ".join(REBUILT))
     audit = add_verb(verbs, "audit", _audit, "replay the log and look for any lie in it, and in what is made of it")
+    audit.add_argument("what", nargs="?", choices=(SUPPLY,), help="the tokens of every frame alone [all there is]")
+    audit.add_argument("--frame", metavar="FRAME", help="the frame whose supply is audited [all]")
     source = audit.add_mutually_exclusive_group()
     source.add_argument("--from-log", action="store_true", help="the log alone, without the projections")
     source.add_argument(
@@ -93,6 +96,37 @@ async def _rebuild(args: argparse.Namespace) -> None:
 
 
 async def _audit(args: argparse.Namespace) -> int:
+    if args.what == SUPPLY:
+        return await _audit_supply(args)
+    if args.frame is not None:
+        raise usage_error("--frame is of `muniment audit supply`")
+    return await _audit_all(args)
+
+
+async def _audit_supply(args: argparse.Namespace) -> int:
+    from muniment.supply_auditing import audit_exported_supply, audit_supply, summary  # noqa: PLC0415 - as above
+
+    if args.chain_only:
+        raise usage_error("--chain-only checks no supply")
+    with progress(args) as bar:
+        bar.add_task("supply", total=None)
+        if args.from_export is not None:
+            if not args.from_export.is_dir():
+                raise usage_error(f"{args.from_export} is no directory")
+            verdict = await audit_exported_supply(args.from_export, args.frame)
+        else:
+            async with _log(services(args, postgres=False)) as log:
+                verdict = await audit_supply(log, args.frame)
+    if args.frame is not None and verdict.holds and not verdict.frames:
+        raise Failure("not_found", f"there is no frame {args.frame}")
+    if args.json:
+        print_json(verdict.as_json())
+    else:
+        print(summary(verdict), flush=True)
+    return DONE if verdict.holds else FAILED
+
+
+async def _audit_all(args: argparse.Namespace) -> int:
     from muniment.auditing import AuditOptions, audit_export, summary  # noqa: PLC0415 - as above
 
     with progress(args) as bar:

@@ -85,8 +85,8 @@ class Exported:
                 index, offset = index + 1, offset + 1
 
     async def partitions(self, context: str) -> int:
-        """Count the partitions of a context."""
-        return int(self.manifest["partitions"][context])
+        """Count the partitions of a context; none where the export is older than it."""
+        return int(self.manifest["partitions"].get(context, 0))
 
     async def ends(self, topic: str) -> Mapping[int, int]:
         """Give for each partition the offset at which the export ends."""

@@ -1,7 +1,7 @@
 """`make bench`: every figure beside the machine's own limit in the same run.
 
 `python -m tests.bench [SECTION…]` measures only the sections named: append, decisions, webhooks, growth, projection,
-feed, audit. `MUNIMENT_BENCH_FACTS` sets how many facts the log of `growth` gets (1,000,000).
+feed, audit, supply. `MUNIMENT_BENCH_FACTS` sets how many facts the log of `growth` gets (1,000,000).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench import append, audit, decisions, feed_join, growth, projection, webhooks
+from tests.bench import append, audit, decisions, feed_join, growth, projection, supply, webhooks
 from tests.conftest import running_services
 from tests.end_to_end.registry import Registry, running
 
@@ -88,6 +88,11 @@ def measure_audit() -> None:
         say(name, f"{value:,.2f}")
 
 
+def measure_supply() -> None:
+    for name, value in asyncio.run(supply.measure()).items():
+        say(name, f"{value:,.2f}")
+
+
 SECTIONS: Mapping[str, Callable[[], None]] = {
     "append": lambda: with_registry(appends),
     "webhooks": lambda: with_registry(heard),
@@ -96,6 +101,7 @@ SECTIONS: Mapping[str, Callable[[], None]] = {
     "growth": lambda: with_registry(grown),
     "feed": lambda: feed_join.main(10_000, 20),
     "audit": measure_audit,
+    "supply": measure_supply,
 }
 
 
