@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from domain.decider import Entry
 from log.store import MemoryStore, Store
@@ -12,6 +13,8 @@ from processors.audit_tables import RULES, row_key
 from projections import dump
 from projections.feed_dump import dump_feed, marks_of, open_running
 from projections.postgres import Postgres
+
+FEED_CONTEXT: Final = "facts"
 
 
 @asynccontextmanager
@@ -50,18 +53,16 @@ def _of_tables(found: dump.Dump) -> Dump:
 
 
 def of_feed(store: Store | MemoryStore, partitions: int, origin: str = "feed.ff") -> list[Dump]:
-    """Give a feed's store as something to compare, one dump a context."""
+    """Give a feed's store as something to compare: a feed is made of facts alone."""
     marks, queue_next = marks_of(store, partitions)
-    contexts = sorted({context for context, _ in marks})
     return [
         Dump(
             "playlists",
-            context,
-            FeedRows(context, origin, queue_used=queue_next > 0),
-            {partition: mark for (of, partition), mark in marks.items() if of == context},
+            FEED_CONTEXT,
+            FeedRows(FEED_CONTEXT, origin, queue_used=queue_next > 0),
+            {partition: mark for (of, partition), mark in marks.items() if of == FEED_CONTEXT},
             _each(dump_feed(store)),
         )
-        for context in contexts
     ]
 
 
