@@ -8,17 +8,22 @@ import os
 import secrets
 import stat
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from domain.json_value import JsonObject
 from log import signatures, statements, strict_json
+from muniment.amounts import written_amount
 
 Algorithm: TypeAlias = Literal["ed25519", "eip191"]
 algorithms: Final[tuple[Algorithm, ...]] = ("ed25519", "eip191")
 
 max_key_file_bytes: Final = 4096
+nonce_bytes: Final = 24
+mandate_lifetime_s: Final = 300
+"""How long what an owner orders may take to reach the log, where no deadline is named."""
 _members: Final = {"did", "alg", "private_key_b64"}
 
 
@@ -45,7 +50,7 @@ class KeyFileError(Exception):
 
 
 class SigningKey:
-    """A private key with the DID that it proves; it signs facts, revocations and sessions."""
+    """A private key with the DID that it proves; it signs facts, revocations, sessions and what its accounts do."""
 
     __slots__ = ("_private_key", "_sign", "alg", "did")
 
@@ -151,11 +156,78 @@ class SigningKey:
         signed_bytes = statements.session_signed_bytes(issuer=issuer, did=did, nonce=nonce)
         return {"did": did, "nonce": nonce, "alg": self.alg, "signature": self.sign(signed_bytes)}
 
+    def sign_transfer(
+        self,
+        sender: str,
+        receiver: str,
+        amount: int,
+        memo: str | None = None,
+        *,
+        nonce: str | None = None,
+        deadline: str | None = None,
+    ) -> dict[str, object]:
+        """Return the body of `POST /transfers`, signed; `amount` is micro-AVT. Raises `InvalidAmount`.
+
+        Here and below a new nonce is made, and a deadline five minutes ahead (RFC 3339), where none is given.
+        """
+        members = {"from": sender, "to": receiver, "amount": written_amount(amount), "memo": memo}
+        return self._mandate("transfer", members, nonce, deadline)
+
+    def sign_payment(
+        self,
+        sender: str,
+        receiver: str,
+        amount: int,
+        expires_at: str | None = None,
+        *,
+        nonce: str | None = None,
+        deadline: str | None = None,
+    ) -> dict[str, object]:
+        """Return the body of `POST /payments`, signed; `amount` is micro-AVT. Raises `InvalidAmount`."""
+        members = {"from": sender, "to": receiver, "amount": written_amount(amount), "expires_at": expires_at}
+        return self._mandate("payment", members, nonce, deadline)
+
+    def sign_stake(
+        self, account: str, amount: int, lock_days: int, *, nonce: str | None = None, deadline: str | None = None
+    ) -> dict[str, object]:
+        """Return the body of `POST /stakes`, signed; `amount` is micro-AVT. Raises `InvalidAmount`."""
+        members = {"account": account, "amount": written_amount(amount), "lock_days": lock_days}
+        return self._mandate("stake", members, nonce, deadline)
+
+    def sign_unstake(
+        self, stake_id: str, *, nonce: str | None = None, deadline: str | None = None
+    ) -> dict[str, object]:
+        """Return the body of `POST /stakes/{id}/unstake`, signed."""
+        return self._mandate("unstake", {"stake_id": stake_id}, nonce, deadline)
+
+    def sign_vote(
+        self, proposal_id: str, choice: str, *, nonce: str | None = None, deadline: str | None = None
+    ) -> dict[str, object]:
+        """Return the body of `POST /proposals/{id}/votes`, signed; `choice` is yes, no or abstain."""
+        return self._mandate("vote", {"proposal_id": proposal_id, "choice": choice}, nonce, deadline)
+
+    def _mandate(
+        self, what: str, members: Mapping[str, object], nonce: str | None, deadline: str | None
+    ) -> dict[str, object]:
+        """Sign what is ordered; a member that is absent is neither signed nor sent, and the type is signed only."""
+        given = {name: value for name, value in members.items() if value is not None}
+        said: dict[str, object] = {
+            **given,
+            "nonce": secrets.token_urlsafe(nonce_bytes) if nonce is None else nonce,
+            "deadline": _deadline() if deadline is None else deadline,
+        }
+        return {**said, "signature": self.sign(statements.mandate_signed_bytes(what, said))}
+
     def __repr__(self) -> str:
         return f"SigningKey({self.did})"
 
     def __reduce__(self) -> str:
         raise TypeError("a signing key isn't pickled: that would copy its secret")
+
+
+def _deadline() -> str:
+    ends = datetime.now(UTC) + timedelta(seconds=mandate_lifetime_s)
+    return ends.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _read_private_file(path: Path) -> bytes:
