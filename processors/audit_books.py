@@ -1,7 +1,7 @@
 """An auditor's own books of a frame: what every account holds, as its postings alone say."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from log.canonical import base32_id
@@ -48,6 +48,13 @@ class RewardDay(NamedTuple):
     paid: int = 0
 
 
+class OpenStake(NamedTuple):
+    """A stake that lies in an account, in micro-AVT."""
+
+    account: str
+    amount: int
+
+
 class Books:
     """The accounts of one frame and the figures of its supply, in micro-AVT.
 
@@ -63,6 +70,7 @@ class Books:
         "partition",
         "parts",
         "payments",
+        "stakes",
         "transit_net",
         "treasuries",
     )
@@ -73,6 +81,7 @@ class Books:
         self.parts: dict[str, dict[str, int]] = {AVAILABLE: {}, STAKED: {}, HELD: {}}
         self.treasuries: dict[str, str] = {}
         self.payments: dict[str, HeldPayment] = {}
+        self.stakes: dict[str, OpenStake] = {}
         self.days: dict[str, RewardDay] = {}
 
     def open(self, account: str, registry_id: str, owner: str, kind: str) -> None:
@@ -126,11 +135,28 @@ class Books:
         else:
             self.transit_net -= amount
 
-    def check_sum(self) -> None:
-        """Add up every part of every account anew. Raises Fault."""
+    def check(self) -> None:
+        """Add up anew: all parts of all accounts, what is staked against stakes, what is held against its reasons.
+
+        Raises Fault.
+        """
         whole = sum(sum(held.values()) for held in self.parts.values())
         if whole != self.circulating:
             raise Fault("supply", f"the accounts hold {whole}, and circulating is {self.circulating}")
+        _compare("stakes", STAKED, self.parts[STAKED], self.stakes.values())
+        days = [(self.treasuries[of], day.budget - day.paid) for of, day in self.days.items() if not day.minted]
+        payments = [(each.sender, each.total) for each in self.payments.values()]
+        _compare("escrow", HELD, self.parts[HELD], [*payments, *days])
+
+
+def _compare(rule: str, part: str, held: Mapping[str, int], reasons: Iterable[tuple[str, int]]) -> None:
+    """Check that a part of every account is the sum of what it lies there for. Raises Fault."""
+    wanted: dict[str, int] = {}
+    for account, amount in reasons:
+        wanted[account] = wanted.get(account, 0) + amount
+    for account in held.keys() | wanted.keys():
+        if held.get(account, 0) != wanted.get(account, 0):
+            raise Fault(rule, f"{account} has {held.get(account, 0)} {part}, and {wanted.get(account, 0)} is due there")
 
 
 def _net(moves: Iterable[Move]) -> dict[tuple[str, str], int]:

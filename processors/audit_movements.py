@@ -21,6 +21,7 @@ from processors.audit_books import (
     Books,
     HeldPayment,
     Move,
+    OpenStake,
     RewardDay,
 )
 from processors.audit_names import Fault
@@ -108,11 +109,17 @@ def claim(books: Books, event: PaymentClaimed) -> None:
     books.payments[event.payment_id] = held._replace(transfer_id=event.transfer_id)
 
 
-def _placed(_books: Books, event: StakePlaced) -> Sequence[Move]:
+def _placed(books: Books, event: StakePlaced) -> Sequence[Move]:
+    if event.stake_id in books.stakes:
+        raise Fault("stakes", f"{event.stake_id} lies there already")
+    books.stakes[event.stake_id] = OpenStake(event.account, event.amount)
     return _within(event.account, event.amount, AVAILABLE, STAKED)
 
 
-def _withdrawn(_books: Books, event: StakeWithdrawn) -> Sequence[Move]:
+def _withdrawn(books: Books, event: StakeWithdrawn) -> Sequence[Move]:
+    placed = books.stakes.pop(event.stake_id, None)
+    if placed != OpenStake(event.account, event.amount):
+        raise Fault("stakes", f"{event.stake_id} is withdrawn as another than was placed")
     return _within(event.account, event.amount, STAKED, AVAILABLE)
 
 

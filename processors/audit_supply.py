@@ -9,7 +9,13 @@ from domain.ledger.developer import DeveloperRegistered
 from domain.ledger.frame import FrameOpened
 from domain.ledger.payment import PaymentClaimed
 from domain.ledger.registry import RegistryOpened
-from domain.ledger.transit import TransferAborted, TransferAccepted, TransferCommitted, TransferPrepared
+from domain.ledger.transit import (
+    TransferAborted,
+    TransferAccepted,
+    TransferCommitted,
+    TransferPrepared,
+    TransferRejected,
+)
 from log import topic
 from log.avro import UndecodableValue
 from log.chain import Chain, Mark
@@ -21,7 +27,7 @@ from processors.audit_names import Fault
 from processors.audit_transit import CONTEXT, Transits
 from processors.audit_verdict import Difference, Source
 
-IN_TRANSIT: Final = (TransferPrepared, TransferAccepted, TransferCommitted, TransferAborted)
+IN_TRANSIT: Final = (TransferPrepared, TransferAccepted, TransferRejected, TransferCommitted, TransferAborted)
 AMOUNTS: Final = ("tokens_issued", "tokens_destroyed", "transit_net", "tokens_circulating", "in_flight")
 
 
@@ -168,8 +174,10 @@ class SupplyAudit:
             case TransferAccepted():
                 followed = self._frames.keys() - self.differences.keys()
                 self._transits.accept(event, place, self._standing(), followed)
+            case TransferRejected():
+                self._transits.reject(event, place)
             case TransferAborted():
-                self._transits.abort(event)
+                self._transits.abort(event, place)
             case TransferCommitted():
                 self._transits.commit(event)
 
@@ -183,7 +191,7 @@ class SupplyAudit:
             return
         for books in self._frames.values():
             try:
-                books.check_sum()
+                books.check()
             except Fault as fault:
                 last = self._chains[books.partition].mark.last
                 self._differ(books.frame_id, f"{CONTEXT}/{books.partition}/{last}", fault)

@@ -4,7 +4,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from domain.ledger.transit import TransferAborted, TransferAccepted, TransferCommitted, TransferPrepared
+from domain.ledger.transit import (
+    TransferAborted,
+    TransferAccepted,
+    TransferCommitted,
+    TransferPrepared,
+    TransferRejected,
+)
 from processors.audit_names import Fault
 
 CONTEXT: Final = "ledger"
@@ -27,6 +33,15 @@ class Arrived(NamedTuple):
 
     event: TransferAccepted
     prepared_at: Cited
+    place: str
+
+
+class Aborted(NamedTuple):
+    """A transfer that returned before its rejection was read, which lies in another partition or log."""
+
+    frame_id: str
+    receiver_frame: str
+    seen_at: Cited
     place: str
 
 
@@ -53,7 +68,9 @@ class Transits:
 
     departed: dict[str, Departed] = field(default_factory=dict)
     arrived: dict[str, Arrived] = field(default_factory=dict)
+    rejected: dict[str, str] = field(default_factory=dict)
     committed: dict[str, Cited] = field(default_factory=dict)
+    aborted: dict[str, Aborted] = field(default_factory=dict)
     in_flight: dict[str, int] = field(default_factory=dict)
     abroad: int = 0
 
@@ -72,6 +89,8 @@ class Transits:
 
     def accept(self, event: TransferAccepted, place: str, standing: Mapping[int, int], hosted: Collection[str]) -> None:
         """Note an arrival; ``standing`` is up to which offset each partition was read. Raises Fault."""
+        if event.transfer_id in self.rejected:
+            raise Fault("transit", f"{event.transfer_id} is accepted and was rejected")
         departed = self.departed.pop(event.transfer_id, None)
         if departed is not None:
             _match(departed, event)
@@ -83,13 +102,26 @@ class Transits:
             raise Fault("transit", f"{event.transfer_id} is accepted and wasn't in flight")
         self.arrived[event.transfer_id] = arrived
 
-    def abort(self, event: TransferAborted) -> None:
-        """Note a return. Raises Fault."""
-        departed = self.departed.pop(event.transfer_id, None)
-        if departed is None or departed.frame_id != event.frame_id or event.transfer_id in self.committed:
-            raise Fault("transit", f"{event.transfer_id} is aborted and wasn't in flight")
+    def reject(self, event: TransferRejected, place: str) -> None:
+        """Note that a transfer will never be accepted. Raises Fault."""
+        if event.transfer_id in self.arrived or event.transfer_id in self.rejected:
+            raise Fault("transit", f"{event.transfer_id} is rejected, and the receiving side had decided")
+        if self.aborted.pop(event.transfer_id, None) is None:
+            self.rejected[event.transfer_id] = place
+
+    def abort(self, event: TransferAborted, place: str) -> None:
+        """Note a return, which follows a rejection. Raises Fault."""
+        transfer_id = event.transfer_id
+        departed = self.departed.pop(transfer_id, None)
+        if departed is None or departed.frame_id != event.frame_id or transfer_id in self.committed:
+            raise Fault("transit", f"{transfer_id} is aborted and wasn't in flight")
         if departed.amount != event.amount:
-            raise Fault("transit", f"{event.transfer_id}: {departed.amount} departed and {event.amount} returns")
+            raise Fault("transit", f"{transfer_id}: {departed.amount} departed and {event.amount} returns")
+        if self.rejected.pop(transfer_id, None) is None:
+            if departed.receiver_frame == departed.frame_id:
+                raise Fault("transit", f"{transfer_id} is aborted and wasn't rejected")
+            told = cited(event.seen_at)
+            self.aborted[transfer_id] = Aborted(departed.frame_id, departed.receiver_frame, told, place)
         self._fly(event.frame_id, -departed.amount)
 
     def commit(self, event: TransferCommitted) -> None:
@@ -122,6 +154,11 @@ class Transits:
             elif _read(seen_at, standing):
                 detail = f"{transfer_id} is committed and was accepted nowhere"
                 return Unmatched(departed.frame_id, departed.place, detail)
+        for transfer_id, aborted in list(self.aborted.items()):
+            if aborted.receiver_frame not in hosted:
+                del self.aborted[transfer_id]
+            elif _read(aborted.seen_at, standing):
+                return Unmatched(aborted.frame_id, aborted.place, f"{transfer_id} is aborted and was rejected nowhere")
         in_flight = sum(departed.amount for departed in self.departed.values())
         if transit_net + in_flight + self.abroad - early:
             figures = f"transit_net {transit_net}, in flight {in_flight}, gone to other logs {self.abroad}"

@@ -11,9 +11,15 @@ from domain.ledger.frame import TokensBurned, TokensMinted
 from domain.ledger.payment import PaymentCancelled, PaymentHeld
 from domain.ledger.posting import Posting
 from domain.ledger.reward import RewardDayClosed, RewardDayOpened, StakesRewarded
-from domain.ledger.stake import StakePlaced
+from domain.ledger.stake import StakePlaced, StakeWithdrawn
 from domain.ledger.transfer import TransferSettled
-from domain.ledger.transit import TransferAborted, TransferAccepted, TransferCommitted, TransferPrepared
+from domain.ledger.transit import (
+    TransferAborted,
+    TransferAccepted,
+    TransferCommitted,
+    TransferPrepared,
+    TransferRejected,
+)
 from processors.audit_source import LogSource
 from processors.audit_supply import SupplyAudit
 from tests.audit.economy import AWAY, EVENTS, HOME, Economy, every_kind_of_movement
@@ -60,6 +66,7 @@ CHANGES: list[tuple[type, Callable[[Any], Any], str]] = [
     (PaymentHeld, dearer, "postings"),
     (PaymentCancelled, lambda event: replace(event, payment_id="pay_other"), "payment"),
     (StakePlaced, more, "postings"),
+    (StakeWithdrawn, lambda event: replace(event, stake_id="stk_other"), "stakes"),
     (StakesRewarded, lambda event: replace(event, rewards=(more(event.rewards[0]), *event.rewards[1:])), "reward"),
     (RewardDayOpened, lambda event: replace(event, budget=event.budget + 1), "reward"),
     (RewardDayClosed, lambda event: replace(event, paid=event.paid + 1), "reward"),
@@ -131,6 +138,15 @@ async def test_a_transfer_that_returns_after_it_arrived_is_named() -> None:
     assert audit.difference is not None
     assert audit.difference.rule == "transit"
     assert audit.difference.place == f"ledger/{partition}/{offset}"
+
+
+async def test_a_return_that_nobody_rejected_is_named() -> None:
+    economy = await every_kind_of_movement()
+    economy.change(TransferRejected, lambda event: replace(event, transfer_id="trf_other"))
+    partition, offset, _ = economy.find(TransferAborted)
+    audit = await audited(economy)
+    assert audit.difference is not None
+    assert (audit.difference.place, audit.difference.rule) == (f"ledger/{partition}/{offset}", "transit")
 
 
 async def test_it_goes_on_from_where_it_stood() -> None:
