@@ -9,7 +9,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from muniment.client.pages import pages, read_items
-from muniment.client.refusals import UnexpectedAnswer, refusal
+from muniment.client.problems import refusal
+from muniment.client.refusals import UnexpectedAnswer
 from muniment.client.shapes import BatchItem, Change, Event, Fact, Subject
 from muniment.client.transport import Answer, Transport
 from muniment.signing_key import SigningKey
@@ -171,7 +172,7 @@ class Facts:
 
 
 def batches(signed: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
-    """Cut signed facts into batches that the registry takes, by number and by size."""
+    """Cut signed facts, or what else is signed, into batches that the registry takes, by number and by size."""
     batch: list[Mapping[str, Any]] = []
     size = 0
     for each in signed:

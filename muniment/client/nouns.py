@@ -2,23 +2,13 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal
-from urllib.parse import quote
 
+from muniment.client.noun import Noun, path_of
 from muniment.client.pages import pages
 from muniment.client.shapes import Command, Delivery, Playlist, Signer, Webhook
-from muniment.client.transport import Transport
 
 
-class _Noun:
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-
-def _path(folder: str, name: str, *rest: str) -> str:
-    return "/".join((f"/{folder}", quote(name, safe=""), *rest))
-
-
-class Signers(_Noun):
+class Signers(Noun):
     """Who may issue what."""
 
     async def add(self, did: str, roles: Sequence[str], *, idempotency_key: str | None = None) -> Signer:
@@ -29,7 +19,7 @@ class Signers(_Noun):
 
     async def revoke(self, did: str, *, idempotency_key: str | None = None) -> Signer:
         """Take a signer's right to issue, as an admin; its facts stay."""
-        answer = await self._transport.write("DELETE", _path("signers", did), idempotency_key=idempotency_key)
+        answer = await self._transport.write("DELETE", path_of("signers", did), idempotency_key=idempotency_key)
         return Signer.read(answer.json, answer)
 
     async def list(self, role: str | None = None, *, min_position: str | None = None) -> AsyncIterator[Signer]:
@@ -39,7 +29,7 @@ class Signers(_Noun):
             yield Signer.read(found, answer)
 
 
-class Webhooks(_Noun):
+class Webhooks(Noun):
     """Endpoints that are told of every change, as an admin."""
 
     async def create(
@@ -63,18 +53,18 @@ class Webhooks(_Noun):
 
     async def get(self, webhook_id: str) -> Webhook:
         """Show one endpoint. Raises NotFound."""
-        answer = await self._transport.read(_path("webhooks", webhook_id))
+        answer = await self._transport.read(path_of("webhooks", webhook_id))
         return Webhook.read(answer.json, answer)
 
     async def delete(self, webhook_id: str, *, idempotency_key: str | None = None) -> Webhook:
         """Remove an endpoint."""
-        path = _path("webhooks", webhook_id)
+        path = path_of("webhooks", webhook_id)
         answer = await self._transport.write("DELETE", path, idempotency_key=idempotency_key)
         return Webhook.read(answer.json or {"id": webhook_id, "status": "deleted"}, answer)
 
     async def replay(self, webhook_id: str, since: str, *, idempotency_key: str | None = None) -> Webhook:
         """Send an endpoint every change again from a cursor of the delta feed on, ``0`` from the start."""
-        path = _path("webhooks", webhook_id, "replay")
+        path = path_of("webhooks", webhook_id, "replay")
         answer = await self._transport.write("POST", path, {"from": since}, idempotency_key=idempotency_key)
         return Webhook.read({"id": webhook_id, **(answer.json or {})}, answer)
 
@@ -82,19 +72,19 @@ class Webhooks(_Noun):
         self, webhook_id: str, secret: str | None = None, *, idempotency_key: str | None = None
     ) -> Webhook:
         """Give an endpoint another secret; for a while both sign, until ``overlap_until``."""
-        path = _path("webhooks", webhook_id, "rotate-secret")
+        path = path_of("webhooks", webhook_id, "rotate-secret")
         body = {} if secret is None else {"secret": secret}
         answer = await self._transport.write("POST", path, body, idempotency_key=idempotency_key)
         return Webhook.read(answer.json, answer)
 
     async def deliveries(self, webhook_id: str, status: str | None = None) -> AsyncIterator[Delivery]:
         """Give the deliveries to an endpoint with what became of them, newest first."""
-        path = _path("webhooks", webhook_id, "deliveries")
+        path = path_of("webhooks", webhook_id, "deliveries")
         async for found, answer in pages(self._transport, path, {"status": status}):
             yield Delivery.read(found, answer)
 
 
-class Playlists(_Noun):
+class Playlists(Noun):
     """The feed's own items."""
 
     async def post(self, playlist: Mapping[str, Any], *, idempotency_key: str | None = None) -> Playlist:
@@ -117,14 +107,14 @@ class Playlists(_Noun):
 
     async def get(self, playlist_id: str) -> Playlist:
         """Show one playlist. Raises NotFound."""
-        answer = await self._transport.read(_path("playlists", playlist_id))
+        answer = await self._transport.read(path_of("playlists", playlist_id))
         return Playlist.read(answer.json, answer)
 
 
-class Commands(_Noun):
+class Commands(Noun):
     """What became of what was asked."""
 
     async def get(self, command_id: str) -> Command:
         """Show a command: pending, accepted with its result, or refused with its problem. Raises NotFound."""
-        answer = await self._transport.read(_path("commands", command_id), fresh=False)
+        answer = await self._transport.read(path_of("commands", command_id), fresh=False)
         return Command.read(answer.json, answer)

@@ -24,6 +24,9 @@ class Result:
     json: Json = field(repr=False, compare=False)
 
     nested: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
+    """By field what reads it, where it isn't taken as it is."""
+    named: ClassVar[Mapping[str, str]] = {}
+    """By field the member that it is read from, where that has another name."""
 
     @classmethod
     def read(cls, found: Any, answer: Answer) -> Self:
@@ -32,10 +35,11 @@ class Result:
             raise UnexpectedAnswer(f"a {cls.__name__} is no JSON object")
         given: dict[str, Any] = {"position": answer.position, "as_of": answer.as_of, "repeated": answer.repeated}
         for each in fields(cls):
-            if each.name in found and each.name not in {"json", "as_of", "repeated"}:
-                given[each.name] = cls.nested.get(each.name, _as_it_is)(found[each.name])
+            member = cls.named.get(each.name, each.name)
+            if member in found and each.name not in {"json", "as_of", "repeated"}:
+                given[each.name] = cls.nested.get(each.name, _as_it_is)(found[member])
             elif each.name not in given and each.name != "json" and _is_required(each):
-                raise UnexpectedAnswer(f"a {cls.__name__} has no member {each.name}")
+                raise UnexpectedAnswer(f"a {cls.__name__} has no member {member}")
         return cls(json=found, **given)
 
 

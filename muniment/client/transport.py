@@ -12,7 +12,8 @@ from typing import Any, Final
 import aiohttp
 
 from log.token import InvalidToken, later, read_token, write_token
-from muniment.client.refusals import Refused, Unauthenticated, UnexpectedAnswer, Unreachable, refusal
+from muniment.client.problems import refusal
+from muniment.client.refusals import Refused, Unauthenticated, UnexpectedAnswer, Unreachable
 from muniment.client.sign_in import SignIn
 from muniment.signing_key import SigningKey
 
