@@ -25,8 +25,14 @@ Marks = Mapping[tuple[str, int], Mark]
 
 
 def ruled_key(command_id: str) -> str:
-    """Give the key that says where a scope was ruled on first: (partition, offset, request)."""
+    """Give the key that says where a scope was ruled on first: (partition, offset, request, context)."""
     return "ruled/" + scope_key(command_id)
+
+
+def place_of(ruled: Entry) -> tuple[str, int, int]:
+    """Give the context, the partition and the offset at which a scope was ruled on."""
+    partition, offset, _, context = ruled
+    return context, partition, offset
 
 
 class Mirror:
@@ -82,12 +88,12 @@ class Mirror:
         decision = entry.decision
         key, request = ruled_key(decision.command_id), request_of(decision.command_id)
         ruled = overlay.get(key) if decision.command_id else None
-        if ruled is not None and ruled[0] == entry.partition:
+        if ruled is not None and place_of(ruled)[:2] == (entry.context, entry.partition):
             return  # a scope keeps its first ruling in its partition, as in the deciders' fold
         for writer in self._writers:
             yield from writer(overlay, entry)
         if ruled is None and decision.command_id:
-            yield key, (entry.partition, entry.offset, request)
+            yield key, (entry.partition, entry.offset, request, entry.context)
             yield scope_key(decision.command_id), Scope(request, decision.cause)
         for payload in entry.payloads:
             yield from evolve(overlay, payload, decision.at)

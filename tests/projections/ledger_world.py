@@ -8,11 +8,11 @@ from typing import Any
 
 from domain.ledger.account import FreezeAccount, Mandate, UnfreezeAccount, account_id
 from domain.ledger.agent import RegisterAgent
-from domain.ledger.developer import RegisterDeveloper
+from domain.ledger.developer import IssueInvites, RegisterDeveloper
 from domain.ledger.frame import BurnTokens, MeasureVelocity, MintTokens, OpenFrame
 from domain.ledger.payment import CancelPayment, ClaimPayment, ExpirePayment, HoldPayment
 from domain.ledger.proposal import CastVote, OpenProposal, TallyProposal
-from domain.ledger.registry import OpenRegistry, Terms
+from domain.ledger.registry import ChangeRegistry, OpenRegistry, Terms
 from domain.ledger.reward import CloseRewardDay, OpenRewardDay, RewardStakes
 from domain.ledger.stake import DAY_MS, PlaceStake, WithdrawStake
 from domain.ledger.transfer import PostTransfer
@@ -226,8 +226,11 @@ class Economy:
             choice = ("yes", "no", "abstain")[second % 3]
             vote = CastVote(proposal, frame, choice, self.mandate(OWNERS[second % len(OWNERS)]))
             payload = vote if name == "vote" else TallyProposal(proposal, frame)
-        elif name in ("mint", "burn", "freeze", "unfreeze", "velocity"):
+        elif name in ("mint", "burn", "freeze", "unfreeze", "velocity", "terms", "invite"):
+            changed = ChangeRegistry(frame, one[0], 50 + second, *[None] * 10, "facts/0/0")
             payload = {
+                "terms": changed,
+                "invite": IssueInvites(frame, one[0], (f"{second:064x}",), "facts/0/0"),
                 "mint": MintTokens(frame, account, second * MICRO, "facts/0/0"),
                 "burn": BurnTokens(frame, account, second * MICRO, "facts/0/0"),
                 "freeze": FreezeAccount(frame, account, "facts/0/0"),
@@ -246,7 +249,8 @@ class Economy:
 
 MOVES = (
     "send", "send", "send", "accept", "reject", "end", "end", "hold", "claim", "cancel", "expire", "stake", "unstake",
-    "propose", "vote", "vote", "tally", "agent", "day", "mint", "burn", "freeze", "unfreeze", "velocity",
+    "propose", "vote", "vote", "tally", "agent", "day", "mint", "burn", "freeze", "unfreeze", "unfreeze", "velocity",
+    "terms", "invite",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from typing import Any
 
 import pytest
@@ -18,18 +19,34 @@ from projections.postgres import Postgres
 from projections.rebuilding import rebuild
 from tests.conftest import Services
 from tests.projections.conftest import emptied
-from tests.projections.ledger_world import FRAMES, MOVES, PARTITIONS, Economy, ends, feed, ledger_tables, project
+from tests.projections.ledger_world import (
+    FRAMES,
+    MICRO,
+    MOVES,
+    OWNERS,
+    PARTITIONS,
+    Economy,
+    ends,
+    feed,
+    ledger_tables,
+    project,
+)
 from tests.projections.plain_fold import Tables
 
 pytestmark = pytest.mark.stack
 MOVE = st.tuples(st.sampled_from(MOVES), st.integers(0, 40), st.integers(0, 40))
 
 
-async def played(turns: int = 12) -> Economy:
+async def played(moves: int = 500) -> Economy:
     """Give an economy in which something of everything happened."""
-    economy = await Economy().start()
-    for turn in range(turns):
-        await economy.play([(name, turn + index, turn * 5 + index) for index, name in enumerate(MOVES)])
+    economy, chance = await Economy().start(), random.Random(11)  # noqa: S311 - the same play each time
+    await economy.stake("books", OWNERS[0], 10 * MICRO)
+    await economy.play([("unstake", 0, 0)])
+    await economy.stake("books", OWNERS[0], 20 * MICRO)
+    await economy.propose("books", OWNERS[0], 60)
+    await economy.hold(("books", OWNERS[0]), ("books", OWNERS[2]), 3 * MICRO)
+    await economy.play([("claim", 0, 0), ("vote", 0, 1), ("vote", 0, 0), ("tally", 0, 0)])
+    await economy.play([(chance.choice(MOVES), chance.randrange(41), chance.randrange(41)) for _ in range(moves)])
     return economy
 
 
