@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from muniment.client.facts import Facts
+from muniment.client.ledger import Ledger
 from muniment.client.nouns import Commands, Playlists, Signers, Webhooks
 from muniment.client.shapes import Health
 from muniment.client.transport import DEFAULT_TIMEOUT_S, Transport
@@ -36,6 +37,7 @@ class Client:
         self.webhooks = Webhooks(self._transport)
         self.playlists = Playlists(self._transport)
         self.commands = Commands(self._transport)
+        self.ledger = Ledger(self._transport)
 
     async def __aenter__(self) -> Self:
         """Take connections."""

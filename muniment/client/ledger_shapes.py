@@ -50,12 +50,13 @@ class Supply(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Registry(Result):
-    """An operator's shop in a frame; ``treasury`` is the account that its fees go to."""
+    """An operator's shop in a frame, with its terms; ``treasury`` is the account that its fees go to."""
 
     registry_id: str
-    treasury: str
-    frame_id: str | None = None
+    frame_id: str
+    treasury: str | None = None
     fee_bps: int | None = None
+    step_bps: int | None = None
     genesis: Json | None = None
     invite_required: bool | None = None
     staking: Json | None = None
@@ -113,6 +114,26 @@ class Account(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Freezing(Result):
+    """Whether an account is frozen."""
+
+    account_id: str
+    frozen: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Money(Result):
+    """What an admin brought into being in an account, or ended there."""
+
+    frame_id: str
+    account: str
+    minted: int | None = None
+    burned: int | None = None
+
+    nested: ClassVar[Readers] = _amounts("minted", "burned")
+
+
+@dataclass(frozen=True, kw_only=True)
 class StatementLine(Result):
     """An amount that came to a part of an account, or left it (negative), and what the account has after it."""
 
@@ -141,6 +162,8 @@ class Transfer(Result):
     fee: int | None = None
     memo: str | None = None
     reason: str | None = None
+    from_registry_id: str | None = None
+    to_registry_id: str | None = None
 
     named: ClassVar[Mapping[str, str]] = {"sender": "from", "receiver": "to"}
     nested: ClassVar[Readers] = _amounts("amount", "fee")
@@ -179,7 +202,7 @@ class Payment(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Stake(Result):
-    """An amount that its owner locked until ``unlocks_at``; withdrawn when ``withdrawn_at`` is there."""
+    """An amount that its owner locked until ``unlocks_at``; ``status`` is staked or withdrawn."""
 
     id: str
     account: str
@@ -188,7 +211,7 @@ class Stake(Result):
     owner: str | None = None
     registry_id: str | None = None
     unlocks_at: str | None = None
-    withdrawn_at: str | None = None
+    status: str | None = None
 
     nested: ClassVar[Readers] = _amounts("amount")
 
@@ -220,6 +243,7 @@ class Vote(Result):
 
     proposal_id: str
     choice: str
+    voter: str | None = None
     power: int | None = None
 
     nested: ClassVar[Readers] = _amounts("power")

@@ -22,6 +22,10 @@ class Noun:
     async def _post(self, path: str, body: Any, idempotency_key: str | None) -> Answer:
         return await self._transport.write("POST", path, body, idempotency_key=idempotency_key)
 
+    async def _order(self, path: str, signed: Any, idempotency_key: str | None) -> Answer:
+        """Send what an owner signed under a nonce: it is its own idempotency key unless another is given."""
+        return await self._transport.write("POST", path, signed, idempotency_key=idempotency_key, own_key=True)
+
 
 def path_of(folder: str, name: str, *rest: str) -> str:
     """Write the path of one thing, whatever its name holds."""

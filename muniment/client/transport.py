@@ -85,9 +85,12 @@ class Transport:
         idempotency_key: str | None = None,
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        own_key: bool = False,
     ) -> Answer:
-        """Write once: every attempt carries the same idempotency key."""
-        sent = {**(headers or {}), "Idempotency-Key": idempotency_key or secrets.token_hex(16)}
+        """Write once: every attempt carries the same idempotency key, or with ``own_key`` is one by its content."""
+        sent = dict(headers or {})
+        if idempotency_key is not None or not own_key:
+            sent["Idempotency-Key"] = idempotency_key or secrets.token_hex(16)
         answer = await self.call(method, path, query=query, body=body, headers=sent)
         self._remember(answer.position)
         return answer
