@@ -1,20 +1,17 @@
 """What the client does when a registry answers badly, late or not at all."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from api.problems import PROBLEMS
-from muniment import Client
 from muniment.client import LogUnavailable, NotFound, RateLimited, Refused, UnexpectedAnswer, Unreachable
 from muniment.client.ledger_refusals import LEDGER_BY_CODE
 from muniment.client.problems import BY_CODE, BY_STATUS, refusal
+from tests.muniment.scripted import Scripted
 
 FACT = {
     "id": "fct_1",
@@ -40,31 +37,6 @@ def problem(code: str, **headers: str) -> web.Response:
 
 def created() -> web.Response:
     return web.json_response(FACT, status=201, headers={"Muniment-Position": "ZmFjdHMvMy8x"})
-
-
-class Scripted:
-    """A server that gives one answer after the other, and keeps what it was asked."""
-
-    def __init__(self, *answers: Callable[[web.Request], Any]) -> None:
-        self.asked: list[web.Request] = []
-        self._answers = list(answers)
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(request)
-        each = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        found = each(request)
-        return await found if asyncio.iscoroutine(found) else found
-
-    @contextlib.asynccontextmanager
-    async def served(self, timeout_s: float = 5.0) -> AsyncIterator[Client]:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self.answer)
-        async with TestServer(app) as server, Client(str(server.make_url("/")), timeout_s=timeout_s) as client:
-            yield client
-
-    @property
-    def keys(self) -> set[str | None]:
-        return {request.headers.get("Idempotency-Key") for request in self.asked}
 
 
 def hang_up(request: web.Request) -> web.Response:
