@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from api.intent import Intent, Outcome
 from api.problems import ProblemError, of_refusal
 from api.replies import Pending
-from api.wiring import CONTEXT, Api
+from api.wiring import Api
 from domain.catalog import NAMES
 from domain.decider import Circumstances, Refusal
 from domain.ruling import IDEMPOTENCY_CONFLICT, REPEATED, fold, request_of, rule
@@ -19,10 +19,8 @@ from log.log import AppendUnknown, LogUnavailable
 from log.message import Command
 from log.released import codec
 from projections.issued import issued_key
-from projections.mirror import ruled_key
+from projections.mirror import place_of, ruled_key
 
-COMMANDS = topic.commands(CONTEXT)
-EVENTS = topic.events(CONTEXT)
 IMAGINED = -1
 """The offset of what lies nowhere."""
 
@@ -44,7 +42,7 @@ async def settle(api: Api, intents: Sequence[Intent]) -> list[Settled]:
     mine: list[Pending] = []
     deadline = asyncio.get_running_loop().time() + api.settings.decision_timeout_s
     with api.replies.expecting(mine):
-        groups: dict[int, list[tuple[Pending, Intent]]] = {}
+        groups: dict[tuple[str, int], list[tuple[Pending, Intent]]] = {}
         for intent in intents:
             known = await known_outcome(api, intent)
             if known is not None:
@@ -52,13 +50,13 @@ async def settle(api: Api, intents: Sequence[Intent]) -> list[Settled]:
                 continue
             pending = api.replies.under_way(intent.id)
             if pending is None:
-                pending = api.replies.expect(intent.id, api.partition(intent.key), deadline)
+                pending = api.replies.expect(intent.id, intent.context, api.partition(intent.key), deadline)
                 mine.append(pending)
-                groups.setdefault(pending.partition, []).append((pending, intent))
+                groups.setdefault((pending.context, pending.partition), []).append((pending, intent))
             same = pending.command_id == intent.id
             found.append(pending if same else ProblemError(IDEMPOTENCY_CONFLICT))
-        for partition, group in groups.items():
-            await _append(api, partition, group)
+        for place, group in groups.items():
+            await _append(api, *place, group)
         outcomes: list[Settled] = []
         first = set(mine)
         for intent, entry in zip(intents, found, strict=True):
@@ -83,29 +81,29 @@ async def known_outcome(api: Api, intent: Intent) -> Settled | None:
     if ruled is None:
         return None
     try:
-        decided = await decision_at(api, ruled[0], ruled[1])
+        decided = await decision_at(api, *place_of(ruled))
     except LogUnavailable:
         return ProblemError("log_unavailable", headers={"Retry-After": "1"})
     api.metrics.hits.inc()
     return Outcome(decided, hit=True)
 
 
-async def decision_at(api: Api, partition: int, offset: int) -> Decided:
+async def decision_at(api: Api, context: str, partition: int, offset: int) -> Decided:
     """Read a decision back from the log. Raises LogUnavailable."""
-    recent = api.replies.recent(partition, offset)
+    recent = api.replies.recent(context, partition, offset)
     if recent is not None:
         return recent
-    message = await api.log.read_at(EVENTS, partition, offset)
+    message = await api.log.read_at(topic.events(context), partition, offset)
     if message is None:
-        raise LogUnavailable(f"the decision at {partition}/{offset} could not be read")
-    return Decided(CONTEXT, message)
+        raise LogUnavailable(f"the decision at {context}/{partition}/{offset} could not be read")
+    return Decided(context, message)
 
 
-async def _append(api: Api, partition: int, group: Sequence[tuple[Pending, Intent]]) -> None:
+async def _append(api: Api, context: str, partition: int, group: Sequence[tuple[Pending, Intent]]) -> None:
     """Send commands; their decisions tell what became of them, the acknowledgement only where they lie."""
     records = [(intent.key.encode(), encode(intent)) for _, intent in group]
     try:
-        acknowledged = asyncio.ensure_future(await api.log.append(COMMANDS, partition, records))
+        acknowledged = asyncio.ensure_future(await api.log.append(topic.commands(context), partition, records))
     except LogUnavailable as error:
         for pending, _ in group:
             api.replies.fail(pending, error)
@@ -133,7 +131,7 @@ def encode(intent: Intent) -> bytes:
         intent.payload,
         intent.signature,
     )
-    return codec(CONTEXT, "command").encode(command)
+    return codec(intent.context, "command").encode(command)
 
 
 async def _outcome(api: Api, pending: Pending, intent: Intent, *, shared: bool) -> Settled:
@@ -163,7 +161,8 @@ async def send(api: Api, intent: Intent) -> Settled | Sent:
     partition = api.partition(intent.key)
     kind = NAMES[type(intent.payload)]
     try:
-        acknowledged = await api.log.append(COMMANDS, partition, [(intent.key.encode(), encode(intent))])
+        name = topic.commands(intent.context)
+        acknowledged = await api.log.append(name, partition, [(intent.key.encode(), encode(intent))])
         api.metrics.appends.labels(kind).inc()
         async with asyncio.timeout(api.settings.decision_timeout_s):
             offset = await acknowledged
@@ -171,7 +170,7 @@ async def send(api: Api, intent: Intent) -> Settled | Sent:
         return ProblemError("log_unavailable", headers={"Retry-After": "1"})
     except (AppendUnknown, TimeoutError):
         return ProblemError("outcome_unknown", members={"command_id": intent.id})
-    return Sent(f"{intent.id}.{CONTEXT}.{partition}.{offset}", kind)
+    return Sent(f"{intent.id}.{intent.context}.{partition}.{offset}", kind)
 
 
 def imagine(api: Api, intent: Intent, before: Overlay | None = None) -> tuple[object, int]:

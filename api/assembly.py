@@ -11,7 +11,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 from api.application import application
 from api.connection import Runner
 from api.route import Route
-from api.wiring import CONTEXT, Api
+from api.wiring import Api
+from domain.catalog import CONTEXTS
 from log.log import LogUnavailable
 from projections.mirror import caught_up
 
@@ -37,8 +38,10 @@ async def _catch_up(api: Api) -> None:
     api.caught_up = False
     while not api.caught_up:
         try:
-            known = len(api.mirror.positions)
-            api.caught_up = known >= api.partitions and await caught_up(api.log, CONTEXT, api.mirror, CATCHING_UP_S)
+            known = len(api.mirror.positions) >= api.partitions * len(CONTEXTS)
+
+            caught = [await caught_up(api.log, context, api.mirror, CATCHING_UP_S) for context in CONTEXTS if known]
+            api.caught_up = known and all(caught)
         except LogUnavailable:
             pass
         except Exception:  # noqa: BLE001  # told, and tried again: without it this process would wait for ever unheard

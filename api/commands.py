@@ -6,24 +6,26 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
-from api.appending import COMMANDS, decision_at
+from api.appending import decision_at
 from api.freshness import POSITION, as_of, wait_until_fresh
 from api.intent import Outcome
 from api.problems import ProblemError
-from api.results import answer, position_of
+from api.results import SHOWN_ONCE, answer, position_of
 from api.route import ROLES_OF, Asked, Route, Who, json_response
 from api.shapes import FreshQuery
-from api.wiring import CONTEXT
-from domain.catalog import BY_NAME
+from domain.catalog import BY_NAME, CONTEXTS
 from domain.facts import webhook
 from domain.json_value import JsonObject
 from domain.ruling import IDEMPOTENCY_CONFLICT, REPEATED, request_of
+from log import topic
 from log.avro import UndecodableValue
 from log.message import Command
 from log.released import codec
-from projections.mirror import ruled_key
+from projections.mirror import place_of, ruled_key
 
-COMMAND_ID = re.compile(r"(cmd_[a-z2-7]{52})(?:\.facts\.(0|[1-9][0-9]{0,4})\.(0|[1-9][0-9]{0,18}))?")
+COMMAND_ID = re.compile(
+    r"(cmd_[a-z2-7]{52})(?:\.(" + "|".join(CONTEXTS) + r")\.(0|[1-9][0-9]{0,4})\.(0|[1-9][0-9]{0,18}))?"
+)
 PRIVATE = webhook.WebhookCommand.__args__
 
 
@@ -40,29 +42,29 @@ class CommandView(BaseModel):
     position: str | None = None
 
 
-async def _command_at(asked: Asked, partition: int, offset: int) -> Command | None:
+async def _command_at(asked: Asked, context: str, partition: int, offset: int) -> Command | None:
     if partition >= asked.api.partitions:
         return None
-    message = await asked.api.log.read_at(COMMANDS, partition, offset)
+    message = await asked.api.log.read_at(topic.commands(context), partition, offset)
     try:
-        return None if message is None else codec(CONTEXT, "command").decode(message.value)
+        return None if message is None else codec(context, "command").decode(message.value)
     except UndecodableValue:
         return None
 
 
 async def show(asked: Asked) -> web.StreamResponse:
     """Show a command: pending, accepted with its result, or refused with its problem."""
-    await wait_until_fresh(asked.api.mirror, asked.query)
+    await wait_until_fresh(asked.api.mirror, asked.query, CONTEXTS)
     headers = as_of(asked.api.mirror)
     found = COMMAND_ID.fullmatch(asked.path("id"))
     if found is None:
         raise ProblemError("not_found", "there is no command of this id")
-    name, place = found[1], None if found[2] is None else (int(found[2]), int(found[3]))
+    name, place = found[1], None if found[2] is None else (found[2], int(found[3]), int(found[4]))
     ruled = asked.api.mirror.get(ruled_key(name))
     decided = None
     if ruled is not None and ruled[2] == request_of(name):
-        decided = await decision_at(asked.api, ruled[0], ruled[1])
-        place = (decided.partition, decided.decision.cause)
+        decided = await decision_at(asked.api, *place_of(ruled))
+        place = (decided.context, decided.partition, decided.decision.cause)
     command = None if place is None else await _command_at(asked, *place)
     if command is None or command.id != name or not _may_see(asked, command):
         raise ProblemError("not_found", "there is no command of this id")
@@ -73,7 +75,8 @@ async def show(asked: Asked) -> web.StreamResponse:
             refusal = decided.decision.refusal
             again = refusal is not None and refusal.code == REPEATED
             _, result, _ = answer(asked.api, Outcome(decided, hit=again))
-            result.pop("secret", None)
+            for once in SHOWN_ONCE:
+                result.pop(once, None)
             view |= {"status": "accepted", "result": result}
         except ProblemError as problem:
             if problem.kind.retryable:

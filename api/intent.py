@@ -9,6 +9,7 @@ from aiohttp import web
 
 from api.caller import Caller
 from api.problems import ProblemError
+from domain.catalog import BY_CLASS
 from domain.json_value import JsonValue
 from log.canonical import canonical_json
 from log.following import Decided
@@ -33,6 +34,11 @@ class Intent:
     idempotency_key: str | None
     signature: Signature | None
     fact_id: str | None = None
+
+    @property
+    def context(self) -> str:
+        """Name the context that decides it."""
+        return BY_CLASS[type(self.payload)].context
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ SWEEP_EVERY_S = 0.1
 class Pending:
     """One command that is under way; all who ask for the same one wait for the same decision."""
 
-    __slots__ = ("command_id", "deadline", "decided", "offset", "partition")
+    __slots__ = ("command_id", "context", "deadline", "decided", "offset", "partition")
 
-    def __init__(self, command_id: str, partition: int, deadline: float) -> None:
-        self.command_id, self.partition, self.deadline = command_id, partition, deadline
+    def __init__(self, command_id: str, context: str, partition: int, deadline: float) -> None:
+        self.command_id, self.context, self.partition, self.deadline = command_id, context, partition, deadline
         self.offset: int | None = None
         """Where the command lies, once its append was acknowledged."""
         self.decided: asyncio.Future[Decided] = asyncio.get_running_loop().create_future()
@@ -26,7 +26,8 @@ class Pending:
     @property
     def public_id(self) -> str:
         """Give the id by which ``GET /commands`` finds this command: with its place once that is known."""
-        return self.command_id if self.offset is None else f"{self.command_id}.facts.{self.partition}.{self.offset}"
+        place = f"{self.context}.{self.partition}.{self.offset}"
+        return self.command_id if self.offset is None else f"{self.command_id}.{place}"
 
 
 class Replies:
@@ -35,7 +36,7 @@ class Replies:
     def __init__(self) -> None:
         self._by_id: dict[str, Pending] = {}
         self._by_scope: dict[str, Pending] = {}
-        self._recent: OrderedDict[tuple[int, int], Decided] = OrderedDict()
+        self._recent: OrderedDict[tuple[str, int, int], Decided] = OrderedDict()
         self._sweeping = False
 
     def __len__(self) -> int:
@@ -45,12 +46,12 @@ class Replies:
         """Find what is under way in the same scope, the same request or another."""
         return self._by_scope.get(scope_key(command_id))
 
-    def expect(self, command_id: str, partition: int, deadline: float) -> Pending:
+    def expect(self, command_id: str, context: str, partition: int, deadline: float) -> Pending:
         """Wait for a decision from now on; to be called before the command is appended.
 
         Behind the deadline (by the loop's clock) whoever waits gets TimeoutError, a sweep later at most.
         """
-        pending = Pending(command_id, partition, deadline)
+        pending = Pending(command_id, context, partition, deadline)
         self._by_id[command_id] = self._by_scope[scope_key(command_id)] = pending
         self._sweep_later()
         return pending
@@ -88,7 +89,7 @@ class Replies:
 
     def on_decided(self, decided: Decided) -> None:
         """Hand a decision to whoever waits for it; the mirror holds it by now."""
-        self._recent[decided.partition, decided.offset] = decided
+        self._recent[decided.context, decided.partition, decided.offset] = decided
         if len(self._recent) > RECENT_DECISIONS:
             self._recent.popitem(last=False)
         pending = self._by_id.get(decided.decision.command_id)
@@ -96,9 +97,9 @@ class Replies:
             pending.decided.set_result(decided)
             self.forget(pending)
 
-    def recent(self, partition: int, offset: int) -> Decided | None:
+    def recent(self, context: str, partition: int, offset: int) -> Decided | None:
         """Give a decision that passed lately, which saves a repeat soon after the first a read of the log."""
-        return self._recent.get((partition, offset))
+        return self._recent.get((context, partition, offset))
 
     @contextmanager
     def expecting(self, pending: list[Pending]) -> Iterator[None]:

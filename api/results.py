@@ -1,7 +1,7 @@
 """The answer that a decision gives: for each type of event, its status and the object that it shows."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
@@ -10,6 +10,8 @@ from api.appending import IMAGINED, Sent, Settled, imagine, known_outcome, send,
 from api.fact_view import fact_as_it_is, fact_view, status_reason
 from api.freshness import POSITION, as_of
 from api.intent import Intent
+from api.ledger_results import LEDGER_RESULTS, SIGNED_EVENTS
+from api.place import Place, Shown
 from api.problems import ProblemError, of_refusal
 from api.route import Asked, json_response
 from api.times import rfc3339
@@ -29,14 +31,8 @@ from projections.issued import as_issued, as_standing, issued
 
 HIT = "Idempotency-Hit"
 DPVERSION = "1.0.0"
-
-
-class Place(NamedTuple):
-    """When and where an event was decided; an imagined one lies nowhere, at offset -1."""
-
-    at: int
-    partition: int
-    offset: int
+SHOWN_ONCE = ("secret", "codes")
+"""What only the answer that made it may show."""
 
 
 class SignerView(BaseModel):
@@ -79,11 +75,8 @@ class WebhookView(BaseModel):
     since: str | None = None
 
 
-Shown = tuple[int, JsonObject]
-
-
 def _issued(_api: Api, event: facts.FactIssued, place: Place) -> Shown:
-    return 201, fact_view(event.fact_id, as_issued(event, *place), "active", None)
+    return 201, fact_view(event.fact_id, as_issued(event, *place[:3]), "active", None)
 
 
 def _changed(status: str) -> Callable[[Api, Any, Place], Shown]:
@@ -155,6 +148,7 @@ RESULTS: Mapping[type, Callable[[Api, Any, Place], Shown]] = {
     webhook.WebhookSecretRotated: _secret_rotated,
     webhook.WebhookDeleted: _webhook_deleted,
     webhook.WebhookReplayed: _webhook_replayed,
+    **LEDGER_RESULTS,
 }
 
 
@@ -172,7 +166,8 @@ def shown(api: Api, decided: Decided) -> Shown:
     show = RESULTS.get(type(event))
     if show is None:
         return 200, {"event": decision.events[0].type}
-    return show(api, event, Place(decision.at, decided.partition, decided.offset))
+    place = Place(decision.at, decided.partition, decided.offset, decision.command_id)
+    return show(api, event, place)
 
 
 def answer(api: Api, settled: Settled) -> tuple[int, JsonObject, dict[str, str]]:
@@ -192,6 +187,8 @@ def answer(api: Api, settled: Settled) -> tuple[int, JsonObject, dict[str, str]]
     except ProblemError as problem:
         problem.headers = {**problem.headers, **headers}
         raise
+    if settled.hit and isinstance(decided.decision.events[0].payload, SIGNED_EVENTS):
+        status = 200  # what is signed is there already: nothing is made or set off again
     return status, body, headers
 
 
@@ -234,9 +231,10 @@ async def imagined(api: Api, intent: Intent, before: Overlay | None = None) -> t
     known = await known_outcome(api, intent)
     if known is None:
         event, now = imagine(api, intent, before)
-        status, body = RESULTS[type(event)](api, event, Place(now, api.partition(intent.key), IMAGINED))
+        status, body = RESULTS[type(event)](api, event, Place(now, api.partition(intent.key), IMAGINED, intent.id))
         headers: dict[str, str] = {}
-        body.pop("secret", None)
+        for once in SHOWN_ONCE:
+            body.pop(once, None)
     else:
         status, body, headers = answer(api, known)
     shown_body = {name: value for name, value in body.items() if name != "position"}

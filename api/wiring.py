@@ -35,6 +35,8 @@ class ApiSettings:
     any_webhook_target: bool = False
     hook_secret: str | None = None
     decision_timeout_s: float = 10.0
+    transfer_timeout_ms: int = 60_000
+    """How long a transfer across registries waits to be accepted before it is given up."""
 
 
 @dataclass(slots=True)

@@ -19,9 +19,13 @@ from log.store import Store
 from processors.agenda import Agenda
 from processors.expiring import Expiring
 from processors.faust_app import Task, TaskStatus, Worker
+from processors.ledger_agenda import CONTEXT as LEDGER
+from processors.ledger_agenda import LedgerAgenda
+from processors.ledger_tasks import LedgerTasks
 from processors.reactor_commands import ReactorCommands
 from processors.reactor_metrics import LEADING, TASK_FAILURES, TASK_LAST_RUN
 from processors.targets import Targets
+from processors.transits import Transits
 from processors.webhook_catching_up import CatchingUp
 from processors.webhook_dispatching import Dispatching
 from processors.webhook_jobs import CONTEXT
@@ -32,6 +36,10 @@ KIND: Final = "reactor"
 LINGER_S: Final = 0.005
 EXPIRE_EVERY_S: Final = 1.0
 BACKFILL_EVERY_S: Final = 60.0
+EXPIRE_PAYMENTS_EVERY_S: Final = 60.0
+TALLY_EVERY_S: Final = 1.0
+VELOCITY_EVERY_S: Final = 300.0
+REWARDS_EVERY_S: Final = 60.0
 LEADING_ASKED_EVERY_S: Final = 0.1
 WORKER_AGAIN_S: Final = 1.0
 CANCEL_AGAIN_S: Final = 6.0
@@ -60,16 +68,25 @@ class Reactor:
         self._acts = False
         self._worker: Worker | None = None
         self._agenda: Agenda | None = None
+        self._ledger: LedgerAgenda | None = None
         self._commands = ReactorCommands(log)
-        self._tasks = [Task("expire", EXPIRE_EVERY_S, self._expire)]
+        self._tasks = [
+            Task("expire", EXPIRE_EVERY_S, self._expire),
+            Task("expire_payments", EXPIRE_PAYMENTS_EVERY_S, self._of_ledger(LedgerTasks.expire_payments)),
+            Task("tally", TALLY_EVERY_S, self._of_ledger(LedgerTasks.tally)),
+            Task("velocity", VELOCITY_EVERY_S, self._of_ledger(LedgerTasks.measure_velocity)),
+            Task("rewards", REWARDS_EVERY_S, self._of_ledger(LedgerTasks.reward)),
+        ]
         if backfill is not None:
             self._tasks.append(Task("backfill", BACKFILL_EVERY_S, backfill))
 
     async def run(self) -> None:
         """React until cancelled; the log being away is waited out."""
         store = Store(self._folder / "agenda")
+        ledger_store = Store(self._folder / "ledger")
         try:
             self._agenda = agenda = Agenda(store)
+            self._ledger = ledger = LedgerAgenda(ledger_store)
             async with Sender(self._targets) as sender:
                 scheduling = Scheduling(agenda, self._commands, lambda: self._acts)
                 dispatching = Dispatching(agenda, self._commands, sender, self._key, lambda: self._acts)
@@ -78,11 +95,14 @@ class Reactor:
                     CatchingUp(self._log, agenda).run(),
                     scheduling.run(),
                     dispatching.run(),
+                    follow(self._log, LEDGER, ledger, linger_s=LINGER_S),
+                    Transits(ledger, self._commands, lambda: self._acts).run(),
                     self._work(),
-                    self._watch_leading(agenda),
+                    self._watch_leading(agenda, ledger),
                 )
         finally:
             store.close()
+            ledger_store.close()
 
     def status(self) -> Mapping[str, Any]:
         """Say whether this reactor leads, whether it acts, how far it is, what waits, and how its tasks went."""
@@ -100,6 +120,14 @@ class Reactor:
         if self._acts and self._agenda is not None:
             await Expiring(self._agenda, self._commands).ask()
 
+    def _of_ledger(self, task: Callable[[LedgerTasks], Awaitable[int]]) -> Callable[[], Awaitable[object]]:
+        async def run() -> object:
+            if self._acts and self._ledger is not None:
+                return await task(LedgerTasks(self._ledger, self._commands))
+            return None
+
+        return run
+
     async def _work(self) -> None:
         """Keep a Faust worker; one that broke is told of and followed by another."""
         while True:
@@ -110,14 +138,14 @@ class Reactor:
                 journal.warning("worker_broke", extra={"error": type(error).__name__})
             await asyncio.sleep(WORKER_AGAIN_S)
 
-    async def _watch_leading(self, agenda: Agenda) -> None:
-        """Let this reactor act while it leads, and not before its agenda holds what the last leader left."""
+    async def _watch_leading(self, agenda: Agenda, ledger: LedgerAgenda) -> None:
+        """Let this reactor act while it leads, and not before its agendas hold what the last leader left."""
         while True:
             leads = self._worker is not None and self._worker.leads()
             if leads and not self._acts:
                 with contextlib.suppress(LogUnavailable):
-                    ends = await self._ends()
-                    self._acts = await agenda.reaches(ends, CATCH_UP_WAIT_S)
+                    facts = await agenda.reaches(await self._ends(CONTEXT), CATCH_UP_WAIT_S)
+                    self._acts = facts and await ledger.reaches(await self._ends(LEDGER), CATCH_UP_WAIT_S)
                 if self._acts:
                     journal.info("leads", extra={"reactor": self._name})
             elif not leads and self._acts:
@@ -126,8 +154,8 @@ class Reactor:
             LEADING.set(self._acts)
             await asyncio.sleep(LEADING_ASKED_EVERY_S)
 
-    async def _ends(self) -> Mapping[int, int]:
-        name = topic.events(CONTEXT)
+    async def _ends(self, context: str) -> Mapping[int, int]:
+        name = topic.events(context)
         reader = await self._log.reader(name, dict.fromkeys(range(await self._log.partitions(name)), 0))
         try:
             return await reader.ends()

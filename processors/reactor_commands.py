@@ -12,7 +12,6 @@ from log.log import AppendUnknown, Log, LogUnavailable, Record
 from log.message import Command
 from log.released import codec
 from log.scope import command_id
-from processors.webhook_jobs import CONTEXT
 
 REACTOR: Final = "muniment:reactor"
 """The actor of a reactor's commands; all reactors are one, so that what one has asked another asks for in vain."""
@@ -29,35 +28,36 @@ class Ask(NamedTuple):
 
 
 class ReactorCommands:
-    """Appends commands to the facts context."""
+    """Appends commands, each to the context that decides it."""
 
     def __init__(self, log: Log) -> None:
-        self._log, self._codec = log, codec(CONTEXT, "command")
-        self._partitions: int | None = None
+        self._log = log
+        self._partitions: dict[str, int] = {}
         self._gathering: list[Ask] = []
         self._appending = asyncio.Lock()
 
     def _record(self, ask: Ask) -> Record:
         request = hashlib.sha256(ask.content_id.encode()).digest()
         name = command_id(REACTOR, request, content_id=ask.content_id)
-        kind = BY_CLASS[type(ask.payload)].name
-        command = Command(name, kind, REACTOR, None, request, ask.payload, None)
-        return ask.key.encode(), self._codec.encode(command)
+        kind = BY_CLASS[type(ask.payload)]
+        command = Command(name, kind.name, REACTOR, None, request, ask.payload, None)
+        return ask.key.encode(), codec(kind.context, "command").encode(command)
 
     async def append(self, asks: Sequence[Ask]) -> None:
         """Append commands, one batch a partition, and wait until they are durable.
 
         Raises LogUnavailable or AppendUnknown: some may lie there then, and all can be appended again.
         """
-        if self._partitions is None:
-            self._partitions = await self._log.partitions(topic.commands(CONTEXT))
-        batches: dict[int, list[Record]] = defaultdict(list)
+        batches: dict[tuple[str, int], list[Record]] = defaultdict(list)
         for ask in asks:
-            partition = topic.partition_of(ask.key, self._partitions) if ask.partition is None else ask.partition
-            batches[partition].append(self._record(ask))
+            context = BY_CLASS[type(ask.payload)].context
+            if context not in self._partitions:
+                self._partitions[context] = await self._log.partitions(topic.commands(context))
+            of_key = topic.partition_of(ask.key, self._partitions[context])
+            batches[context, of_key if ask.partition is None else ask.partition].append(self._record(ask))
         sent = [
-            await self._log.append(topic.commands(CONTEXT), partition, records)
-            for partition, records in batches.items()
+            await self._log.append(topic.commands(context), partition, records)
+            for (context, partition), records in batches.items()
         ]
         for durable in sent:
             await durable

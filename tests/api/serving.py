@@ -20,7 +20,8 @@ from api.rate_limits import RateLimits
 from api.replies import Replies
 from api.service_keys import ServiceKeys, service_key
 from api.session_tokens import Sessions, UsedNoncesInProcess
-from api.wiring import CONTEXT, Api, ApiSettings
+from api.wiring import Api, ApiSettings
+from domain.catalog import CONTEXTS
 from log import released, topic
 from log.following import follow
 from log.memory import MemoryLog
@@ -30,6 +31,7 @@ from log.topic import partition_of
 from muniment.operator import genesis_command
 from muniment.signing_key import SigningKey
 from processors.deciding import CommandProcessor
+from processors.reacting import together
 from projections.issued import write_issued
 from projections.mirror import Mirror
 
@@ -69,7 +71,8 @@ class Answer:
 async def loops(api: Api) -> None:
     """Feed an api's parts until cancelled."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(follow(api.log, CONTEXT, api.mirror))
+        for context in CONTEXTS:
+            group.create_task(follow(api.log, context, api.mirror))
         group.create_task(api.status.follow(api.log))
         group.create_task(keep_publishing(api.log, "api-test", "api", lambda: {"awaiting": len(api.replies)}))
 
@@ -125,8 +128,8 @@ class Registry:
 
     def start_decider(self) -> None:
         self.api.settings = self.settings
-        processor = CommandProcessor(self.log, "facts", lambda _partition: MemoryStore())
-        self.decider = asyncio.create_task(processor.run())
+        processors = [CommandProcessor(self.log, context, lambda _partition: MemoryStore()) for context in CONTEXTS]
+        self.decider = asyncio.create_task(together(*(processor.run() for processor in processors)))
 
     async def stop_decider(self) -> None:
         # Nobody will decide: a write need not wait as long as it would.
@@ -204,7 +207,8 @@ class Registry:
 
     def appended(self) -> int:
         """Count the commands on the log."""
-        return sum(len(self.log.messages(topic.commands("facts"), partition)) for partition in range(PARTITIONS))
+        names = [topic.commands(context) for context in CONTEXTS]
+        return sum(len(self.log.messages(name, partition)) for name in names for partition in range(PARTITIONS))
 
 
 @contextlib.asynccontextmanager

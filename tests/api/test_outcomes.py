@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from api.appending import COMMANDS, encode
+from api.appending import encode
 from api.fact_requests import FactRequest, fact_statement, intent_of
 from api.shapes import fit
 from domain.facts.kinds import SUBJECT_TYPES
@@ -142,6 +142,8 @@ async def test_a_command_for_a_fact_that_is_there_already_shows_that_fact(regist
     statement = fact_statement(fit(FactRequest, sent), SUBJECT_TYPES)
     intent = intent_of(statement, "another process was asked with another key")
     partition = registry.api.partition(intent.key)
-    offset = await (await registry.log.append(COMMANDS, partition, [(intent.key.encode(), encode(intent))]))
+    offset = await (
+        await registry.log.append(topic.commands("facts"), partition, [(intent.key.encode(), encode(intent))])
+    )
     shown = (await registry.ruled(f"/commands/{intent.id}.facts.{partition}.{offset}")).json
     assert (shown["status"], shown["result"]) == ("accepted", first)
