@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from log.canonical import NotCanonicalizable
 from log.log import LogUnavailable
+from muniment.client.ledger_refusals import StillInTransit
 from muniment.client.refusals import Refused, UnexpectedAnswer, Unreachable
 from muniment.settings import InvalidSetting
 from muniment.signing_key import KeyFileError
@@ -69,6 +70,8 @@ def failure_of(error: Exception) -> Failure | None:
             if error.errors:
                 more["errors"] = [{"pointer": each.pointer, "detail": each.detail} for each in error.errors]
             return Failure(error.code, error.detail, more=more)
+        case StillInTransit():
+            return Failure("still_in_transit", str(error), more={"transfer_id": error.transfer_id})
         case Unreachable():
             return Failure("unreachable", str(error))
         case UnexpectedAnswer():

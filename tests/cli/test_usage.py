@@ -43,6 +43,8 @@ def test_the_verbs_of_the_contract_are_all_there() -> None:
     named = {
         ("up",), ("api",), ("decide",), ("project",), ("react",), ("feed",), ("keygen",), ("health",), ("rebuild",),
         ("audit",), ("export",), ("commands", "show"), ("playlists", "post"), ("signers", "add"), ("webhooks", "add"),
+        *(("ledger", verb) for verb in ("transfer", "balance", "statement", "stake", "unstake", "vote", "propose")),
+        *(("ledger", verb) for verb in ("supply", "register", "agents")),
         *(("facts", verb) for verb in ("star", "unstar", "issue", "batch", "revoke", "show", "list", "history")),
     }  # fmt: skip
     assert named <= set(VERBS)
@@ -62,6 +64,12 @@ def test_the_verbs_of_the_contract_are_all_there() -> None:
         ("facts", "list", "--limit", "0"),
         ("facts", "issue", "k", "--origin", "o", "--type", "t", "--ref", "r", "--body", "{"),
         ("audit", "--from-log", "--from-export", "x"),
+        ("ledger",),
+        *(("ledger", "transfer", "acc_a", "acc_b", amount) for amount in ("0", "-1", "-0.5", "1e3", " 1", "1.2345678")),
+        ("ledger", "stake", "acc_a", "1", "--lock", "31"),
+        ("ledger", "vote", "prp_a", "maybe"),
+        ("ledger", "propose", "one", "t", "--value", "3"),
+        ("ledger", "propose", "one", "t", "--days", "3", "--ends-at", "2026-01-02T03:04:05Z"),
         ("audit", "--from-export", "/does/not/exist"),
     ],
 )

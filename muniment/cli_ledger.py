@@ -1,0 +1,133 @@
+"""Verbs on the ledger: register, see what one has, and move it."""
+
+import argparse
+
+from muniment import cli_ledger_stakes
+from muniment.cli_amounts import avt, avt_argument, print_money, print_moneys
+from muniment.cli_options import Verbs, add_noun
+from muniment.cli_outcome import DONE, FAILED
+from muniment.cli_output import add_limit, print_result, print_results, taken
+from muniment.cli_reach import add_client_verb, reached, signed_in
+from muniment.client import Supply, Transfer
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add ``ledger`` and its verbs."""
+    ledger = add_noun(verbs, "ledger", "hold tokens, move them, stake them, and decide with them")
+    register = add_client_verb(ledger, "register", _register, "register as a developer, with an account and its grant")
+    register.add_argument("registry_id", metavar="REGISTRY", help="the registry's id")
+    register.add_argument("developer_name", metavar="NAME", help="the developer's name")
+    register.add_argument("--did", help="whom to register, as an admin [the key's own DID]")
+    register.add_argument("--email", help="where the developer can be reached")
+    register.add_argument("--invite", metavar="CODE", help="the code of an invite, where the registry asks for one")
+    transfer = add_client_verb(ledger, "transfer", _transfer, "move AVT from an account of one's own to another")
+    transfer.add_argument("sender", metavar="FROM", help="the account that pays, acc_…")
+    transfer.add_argument("receiver", metavar="TO", help="the account that is paid, acc_…")
+    transfer.add_argument("amount", type=avt_argument, metavar="AMOUNT", help="AVT with at most six decimals, 1.5")
+    transfer.add_argument("--memo", help="what it is for, at most 256 characters")
+    transfer.add_argument("--no-wait", action="store_true", help="don't wait for the end of one across registries")
+    balance = add_client_verb(ledger, "balance", _balance, "show what an account has")
+    balance.add_argument("--as-of", metavar="POSITION", help="as it stood at a position's token or an RFC 3339 time")
+    statement = add_client_verb(ledger, "statement", _statement, "list what came to an account and left it")
+    add_limit(statement)
+    for verb in (balance, statement):
+        verb.add_argument("account", metavar="ACCOUNT", help="its id, acc_…")
+    supply = add_client_verb(ledger, "supply", _supply, "show the tokens of a frame, and whether they add up")
+    supply.add_argument("frame", nargs="?", metavar="FRAME", help="the frame's id [every frame]")
+    agents = add_client_verb(ledger, "agents", _agents, "list the agents that developers offer")
+    agents.add_argument("query", nargs="?", metavar="WORDS", help="only those whose card has these words")
+    agents.add_argument("--skill", help="only those with a skill of this id or tag")
+    add_limit(agents)
+    cli_ledger_stakes.add_verbs(ledger)
+
+
+async def _register(args: argparse.Namespace) -> None:
+    async with reached(args) as client:
+        signed_in(client)
+        developer = await client.ledger.developers.register(
+            args.registry_id, args.developer_name, did=args.did, email=args.email, invite=args.invite
+        )
+        granted = f" with a grant of {avt(developer.grant)}" if developer.grant else ""
+        print_result(args, developer, f"registered {developer.did}: account {developer.account_id}{granted}")
+
+
+def _said(transfer: Transfer) -> str:
+    fee = "" if transfer.fee is None or not transfer.ended else f", fee {avt(transfer.fee)}"
+    why = "" if transfer.reason is None else f": {transfer.reason}"
+    again = " (it was before)" if transfer.repeated else ""
+    return f"{transfer.status} {transfer.id}: {avt(transfer.amount)} to {transfer.receiver}{fee}{why}{again}"
+
+
+async def _transfer(args: argparse.Namespace) -> int:
+    async with reached(args) as client:
+        signed_in(client)
+        transfer = await client.ledger.transfers.send(
+            args.sender, args.receiver, args.amount, args.memo, wait=not args.no_wait
+        )
+        print_result(args, transfer, _said(transfer))
+        return FAILED if transfer.status == "aborted" else DONE
+
+
+async def _balance(args: argparse.Namespace) -> None:
+    async with reached(args) as client:
+        signed_in(client)
+        print_money(args, await client.ledger.accounts.get(args.account, as_of=args.as_of))
+
+
+async def _statement(args: argparse.Namespace) -> None:
+    async with reached(args) as client:
+        signed_in(client)
+        size = 100 if args.all else min(100, args.limit)
+        lines = await taken(args, client.ledger.accounts.statement(args.account, page_size=size))
+        columns = {
+            "at": "at",
+            "amount": "amount",
+            "part": "part",
+            "what": "type",
+            "about": "about",
+            "other account": "counterparty",
+            "available": "available",
+            "staked": "staked",
+            "held": "held",
+        }
+        print_moneys(args, lines, columns)
+
+
+async def _supply(args: argparse.Namespace) -> int:
+    async with reached(args) as client:
+        if args.frame is not None:
+            found = [await client.ledger.supply(args.frame)]
+            print_money(args, found[0])
+        else:
+            found = [await client.ledger.supply(frame.frame_id) async for frame in client.ledger.frames.list()]
+            print_moneys(args, found, SUPPLY_COLUMNS)
+        return DONE if all(map(_holds, found)) else FAILED
+
+
+SUPPLY_COLUMNS = {
+    "frame": "frame_id",
+    "issued": "tokens_issued",
+    "destroyed": "tokens_destroyed",
+    "transit": "transit_net",
+    "circulating": "tokens_circulating",
+    "in flight": "in_flight",
+    "holds": "holds",
+}
+
+
+def _holds(supply: Supply) -> bool:
+    return supply.holds
+
+
+async def _agents(args: argparse.Namespace) -> None:
+    async with reached(args) as client:
+        found = await taken(args, client.ledger.agents.list(args.query, skill=args.skill))
+        columns = {
+            "id": "agent_id",
+            "name": "card.name",
+            "did": "did",
+            "developer": "developer_did",
+            "registry": "registry_id",
+            "account": "account_id",
+        }
+        print_results(args, found, columns)
