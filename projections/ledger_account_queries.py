@@ -13,6 +13,8 @@ POSTING = (
     " CASE WHEN p.type LIKE 'Stake%%' THEN p.about END, p.counterparty"
 )
 """The columns of a posting; by its event, what it is about is a transfer, a payment or a stake."""
+WITHOUT_MEMO = ("TransferAccepted", "TransferAborted")
+"""Events of a transfer that don't repeat its memo, which may be told on another partition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +178,11 @@ async def statement(
     further = "" if after is None else " AND (p.pos, p.idx) < (%(after_pos)s, %(after_idx)s)"
     pos, idx = after or (None, None)
     rows = await transaction.rows(
-        f"SELECT {POSTING}, (SELECT t.memo FROM {schema}.transfers t WHERE t.transfer_id = p.about), p.part, p.pos,"
-        f" p.idx, p.at FROM {schema}.account_postings p WHERE p.account = %(account)s{further}"
+        f"SELECT {POSTING}, CASE WHEN p.type = ANY(%(without_memo)s) THEN"
+        f" (SELECT t.memo FROM {schema}.transfers t WHERE t.transfer_id = p.about) ELSE p.memo END,"
+        f" p.part, p.pos, p.idx, p.at FROM {schema}.account_postings p WHERE p.account = %(account)s{further}"
         " ORDER BY p.pos DESC, p.idx DESC LIMIT %(limit)s",
-        {"account": account_id, "after_pos": pos, "after_idx": idx, "limit": limit},
+        {"account": account_id, "after_pos": pos, "after_idx": idx, "limit": limit, "without_memo": list(WITHOUT_MEMO)},
     )
     return [StoredPosting(*row) for row in rows]
 

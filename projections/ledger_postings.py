@@ -1,7 +1,7 @@
 """Postings as they are read: one row for each amount on an account, with what the account has after it.
 
-A row depends on its account's own partition alone, so that it is the same whatever order partitions are read in: the
-memo of what arrived from elsewhere lies with its transfer.
+A row depends on its account's own partition alone, so that it is the same whatever order partitions are read in: it
+has the memo that its own event has, and that of what arrived from elsewhere lies with its transfer.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ POSTINGS = Table(
     "account_postings",
     (
         "account", "part", "pos", "idx", "at", "account_part", "amount", "available", "staked", "held", "type", "about",
-        "counterparty",
+        "counterparty", "memo",
     ),
     ("account", "pos", "idx"),
 )  # fmt: skip
@@ -35,7 +35,7 @@ CREATE TABLE {schema}.account_postings (
   account text COLLATE "C" NOT NULL, part integer NOT NULL, pos bigint NOT NULL, idx integer NOT NULL,
   at bigint NOT NULL, account_part text COLLATE "C" NOT NULL, amount bigint NOT NULL, available numeric NOT NULL,
   staked numeric NOT NULL, held numeric NOT NULL, type text COLLATE "C" NOT NULL, about text COLLATE "C",
-  counterparty text COLLATE "C", PRIMARY KEY (account, pos, idx));
+  counterparty text COLLATE "C", memo text, PRIMARY KEY (account, pos, idx));
 """
 Said = tuple[str | None, str | None]
 """What a posting is about (the id of a transfer, a payment or a stake) and the account on its other side."""
@@ -81,7 +81,7 @@ class Postings:
         part, pos, _, at = place
         if self._decision != (part, pos):
             self._decision, self._next = (part, pos), 0
-        where, kind = (str(part), str(pos)), type(event).__name__
+        where, kind, memo = (str(part), str(pos)), type(event).__name__, getattr(event, "memo", None)
         for posting, (about, counterparty) in zip(event.postings, self._said(event), strict=True):
             index = self._next
             self._next += 1
@@ -93,6 +93,7 @@ class Postings:
                 line((
                     posting.account, *where, str(index), str(at), posting.part, str(posting.amount),
                     str(account["available"]), str(account["staked"]), str(account["held"]), kind, about, counterparty,
+                    memo,
                 ))
             )  # fmt: skip
 
