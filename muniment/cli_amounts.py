@@ -9,7 +9,7 @@ from muniment.cli_output import print_json, print_members, print_results, print_
 from muniment.client.shapes import Result
 
 AMOUNTS: Final = frozenset({
-    "amount", "fee", "grant", "available", "staked", "held", "power", "yes", "no", "abstain", "electorate",
+    "amount", "fee", "grant", "earned", "available", "staked", "held", "power", "yes", "no", "abstain", "electorate",
     "tokens_issued", "tokens_destroyed", "transit_net", "tokens_circulating", "in_flight",
 })  # fmt: skip
 """Members of the ledger's answers that are micro-AVT."""
@@ -48,9 +48,13 @@ def print_money(args: argparse.Namespace, result: Result) -> None:
 
 
 def print_moneys(args: argparse.Namespace, results: Sequence[Result], columns: Mapping[str, str]) -> None:
-    """Print a list: as JSON, or a table of these headings and members with amounts in AVT."""
+    """Print a list: as JSON, or a table of these headings and members (``a|b``: the one there is), amounts in AVT."""
     if args.json:
         print_results(args, results, columns)
         return
-    rows = [[for_people(name, result.json.get(name)) for name in columns.values()] for result in results]
-    print_table(list(columns), rows)
+    print_table(list(columns), [[_cell(result, names) for names in columns.values()] for result in results])
+
+
+def _cell(result: Result, names: str) -> Any:
+    found = (for_people(name, result.json.get(name)) for name in names.split("|"))
+    return next((value for value in found if value is not None), None)

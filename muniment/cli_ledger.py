@@ -84,11 +84,12 @@ async def _statement(args: argparse.Namespace) -> None:
             "amount": "amount",
             "part": "part",
             "what": "type",
-            "about": "about",
+            "about": "transfer_id|payment_id|stake_id",
             "other account": "counterparty",
             "available": "available",
             "staked": "staked",
             "held": "held",
+            "memo": "memo",
         }
         print_moneys(args, lines, columns)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from log.canonical import NotCanonicalizable
 from log.log import LogUnavailable
+from muniment.amounts import InvalidAmount, read_amount, written_avt
 from muniment.client.ledger_refusals import StillInTransit
 from muniment.client.refusals import Refused, UnexpectedAnswer, Unreachable
 from muniment.settings import InvalidSetting
@@ -24,8 +25,9 @@ CODES: Final[Mapping[str, str]] = {
 }
 """Errors of layers that most verbs never import, by name."""
 
-SHOWN: Final = ("fact_id", "command_id", "request_id")
+SHOWN: Final = ("fact_id", "command_id", "request_id", "account", "available", "needed", "unlocks_at")
 """Members of a refusal that people are told too."""
+SHOWN_IN_AVT: Final = ("available", "needed")
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -44,9 +46,16 @@ class Failure(Exception):
         if as_json:
             line = json.dumps({"code": self.code, "detail": self.detail, **self.more}, ensure_ascii=False)
         else:
-            named = [f"{name} {value}" for name, value in self.more.items() if name in SHOWN]
+            named = [f"{name} {_shown(name, value)}" for name, value in self.more.items() if name in SHOWN]
             line = f"muniment: {self.code}: {self.detail}" + (f" ({', '.join(named)})" if named else "")
         print(line, file=sys.stderr, flush=True)
+
+
+def _shown(name: str, value: Any) -> Any:
+    try:
+        return f"{written_avt(read_amount(value))} AVT" if name in SHOWN_IN_AVT else value
+    except InvalidAmount:
+        return value
 
 
 def usage_error(detail: str) -> Failure:

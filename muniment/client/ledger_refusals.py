@@ -55,6 +55,10 @@ class UnknownAccount(NotFound):
     """There is no such account."""
 
 
+class AlreadyExists(Conflict):
+    """A frame or a registry of this id is open already."""
+
+
 class AlreadyRegistered(Conflict):
     """The developer, the agent or the webhook is registered already."""
 
@@ -101,8 +105,16 @@ class PaymentExpired(Conflict):
     """The payment's time is over, and its payer has the money back."""
 
 
+class PaymentCancelled(Conflict):
+    """The payer took the payment back before."""
+
+
 class AlreadyClaimed(Conflict):
     """The payee took the payment before."""
+
+
+class AlreadyWithdrawn(Conflict):
+    """The owner took the stake back before."""
 
 
 class StakeLocked(Conflict):
@@ -133,6 +145,7 @@ LEDGER_BY_CODE: Mapping[str, type[Refused]] = {
     "invite_invalid": InviteInvalid,
     "no_voting_power": NoVotingPower,
     "unknown_account": UnknownAccount,
+    "already_exists": AlreadyExists,
     "already_registered": AlreadyRegistered,
     "deadline_passed": DeadlinePassed,
     "nonce_used": NonceUsed,
@@ -142,7 +155,9 @@ LEDGER_BY_CODE: Mapping[str, type[Refused]] = {
     "insufficient_funds": InsufficientFunds,
     "account_frozen": AccountFrozen,
     "payment_expired": PaymentExpired,
+    "payment_cancelled": PaymentCancelled,
     "already_claimed": AlreadyClaimed,
+    "already_withdrawn": AlreadyWithdrawn,
     "stake_locked": StakeLocked,
     "voting_closed": VotingClosed,
     "minting_disabled": MintingDisabled,

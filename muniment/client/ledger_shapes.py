@@ -135,14 +135,20 @@ class Money(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class StatementLine(Result):
-    """An amount that came to a part of an account, or left it (negative), and what the account has after it."""
+    """An amount that came to a part of an account, or left it (negative), and what the account has after it.
+
+    ``type`` is the event that moved it, and the ids say which transfer, payment or stake that was.
+    """
 
     amount: int
     at: str | None = None
     type: str | None = None
     part: str | None = None
-    about: str | None = None
+    transfer_id: str | None = None
+    payment_id: str | None = None
+    stake_id: str | None = None
     counterparty: str | None = None
+    memo: str | None = None
     available: int | None = None
     staked: int | None = None
     held: int | None = None
@@ -212,8 +218,9 @@ class Stake(Result):
     registry_id: str | None = None
     unlocks_at: str | None = None
     status: str | None = None
+    earned: int | None = None
 
-    nested: ClassVar[Readers] = _amounts("amount")
+    nested: ClassVar[Readers] = _amounts("amount", "earned")
 
 
 @dataclass(frozen=True, kw_only=True)

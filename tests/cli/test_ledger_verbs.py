@@ -26,7 +26,7 @@ SUPPLY = {
 }  # fmt: skip
 LINE = {
     "at": "2026-01-02T03:04:05.678Z", "amount": "-1507500", "part": "available", "type": "TransferSettled",
-    "about": "trf_1", "counterparty": B, "available": "998492500", "staked": "0", "held": "0",
+    "transfer_id": "trf_1", "counterparty": B, "available": "998492500", "staked": "0", "held": "0",
 }  # fmt: skip
 
 
@@ -115,6 +115,14 @@ async def test_a_refusal_says_what_is_missing(tmp_path: Path, capsys: pytest.Cap
     assert await found.run("transfer", A, B, "1.5", "--json") == 1
     said = json.loads(capsys.readouterr().err)
     assert (said["code"], said["available"], said["needed"]) == ("insufficient_funds", "1", "1507500")
+
+
+async def test_people_are_told_in_avt_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    problem = {"code": "insufficient_funds", "detail": "too little", "available": "1", "needed": "1507500"}
+    assert await registry(tmp_path, "transfers", problem, 409).run("transfer", A, B, "1.5") == 1
+    said = capsys.readouterr().err
+    assert "insufficient_funds: too little (" in said
+    assert "available 0.000001 AVT, needed 1.5075 AVT" in said
 
 
 async def test_a_balance_is_shown_in_avt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -141,7 +141,13 @@ async def test_a_batch_with_too_few_outcomes_is_no_answer() -> None:
 
 
 async def test_a_statement_is_walked_page_by_page() -> None:
-    line = {"amount": "-1507500", "type": "TransferSettled", "part": "available", "available": "0", "about": "trf_1"}
+    line = {
+        "amount": "-1507500",
+        "type": "TransferSettled",
+        "part": "available",
+        "available": "0",
+        "transfer_id": "trf_1",
+    }
     server = answers({"items": [line, line], "next_cursor": "c1"}, {"items": [line], "next_cursor": None})
     async with server.served() as client:
         found = [each async for each in client.ledger.accounts.statement(A)]

@@ -9,7 +9,6 @@ from aiohttp import web
 
 from api.problems import PROBLEMS
 from muniment.client import LogUnavailable, NotFound, RateLimited, Refused, UnexpectedAnswer, Unreachable
-from muniment.client.ledger_refusals import LEDGER_BY_CODE
 from muniment.client.problems import BY_CODE, BY_STATUS, refusal
 from tests.muniment.scripted import Scripted
 
@@ -154,4 +153,4 @@ def test_every_problem_of_the_api_has_a_class() -> None:
         found = refusal({"code": code, "detail": "why"}, kind.status)
         assert type(found) is not Refused
         assert isinstance(found, BY_STATUS.get(kind.status, Refused)) or code in BY_CODE
-    assert set(BY_CODE) - set(LEDGER_BY_CODE) <= set(PROBLEMS)
+    assert set(BY_CODE) <= set(PROBLEMS)
