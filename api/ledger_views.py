@@ -38,6 +38,21 @@ class FrameView(BaseModel):
     minting: str
 
 
+class SupplyView(BaseModel):
+    """A frame's tokens in micro-AVT, and whether they add up."""
+
+    model_config = ConfigDict(title="Supply")
+
+    frame_id: str
+    tokens_issued: str
+    tokens_destroyed: str
+    transit_net: str
+    tokens_circulating: str
+    in_flight: str
+    holds: bool
+    position: str | None = None
+
+
 class RegistryView(BaseModel):
     """A registry with its terms."""
 

@@ -36,22 +36,22 @@ class Moment:
         return Cut(offsets, times)
 
 
-async def read_moment(asked: Asked, text: str) -> Moment:
+async def read_moment(asked: Asked, text: str, of: str = CONTEXT) -> Moment:
     """Read ``as_of``: a time that is not ahead of now, or a token.
 
     A token names the decisions up to it in its partitions; of the others it means what the log had decided by then.
     What the log had by a time is known once all that this process has seen of the log is in the tables.
     """
-    seen = dict(asked.api.mirror.reached)
+    seen = {where: offset for where, offset in asked.api.mirror.reached.items() if where[0] == of}
     if is_time(text):
         at = _past(text)
         return Moment({}, at, seen)
-    offsets = {p: offset for (context, p), offset in read_position(text, "as_of").items() if context == CONTEXT}
-    named: Positions = {(CONTEXT, partition): offset for partition, offset in offsets.items()}
+    offsets = {p: offset for (context, p), offset in read_position(text, "as_of").items() if context == of}
+    named: Positions = {(of, partition): offset for partition, offset in offsets.items()}
     unnamed = {where: offset for where, offset in seen.items() if where[1] not in offsets}
     if not offsets or not unnamed:
         return Moment(offsets, None, named)
-    times = [await _time_at(asked, partition, offset) for partition, offset in offsets.items()]
+    times = [await _time_at(asked, of, partition, offset) for partition, offset in offsets.items()]
     known = [at for at in times if at is not None]
     return Moment(offsets, max(known) if known else None, {**unnamed, **named})
 
@@ -66,9 +66,9 @@ def _past(text: str) -> int:
     return max(at, 0)
 
 
-async def _time_at(asked: Asked, partition: int, offset: int) -> int | None:
+async def _time_at(asked: Asked, context: str, partition: int, offset: int) -> int | None:
     """Give the log's time of a decision; nothing where none lies there yet."""
     if partition >= asked.api.partitions:
         return None
-    message = await asked.api.log.read_at(topic.events(CONTEXT), partition, offset)
-    return None if message is None else Decided(CONTEXT, message).decision.at
+    message = await asked.api.log.read_at(topic.events(context), partition, offset)
+    return None if message is None else Decided(context, message).decision.at

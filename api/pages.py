@@ -11,6 +11,9 @@ from log import strict_json
 
 BINDING_BYTES = 9
 CURSOR_MAX = 4096
+LARGEST_PLACE = 1 << 62
+LARGEST_INDEX = 10**9
+"""More than a decision can have of anything."""
 
 
 def _binding(filters: Mapping[str, JsonValue], content: bytes) -> bytes:
@@ -38,6 +41,14 @@ def read_cursor(cursor: str, filters: Mapping[str, JsonValue], types: Sequence[t
     if not isinstance(after, list) or [type(part) for part in after] != list(types):
         raise ProblemError("invalid_cursor")
     return after
+
+
+def place_in(cursor: str, filters: Mapping[str, JsonValue]) -> tuple[int, int]:
+    """Read an offset and an index within its decision from a cursor; raises ``invalid_cursor``."""
+    numbers = [each for each in read_cursor(cursor, filters, (int, int)) if type(each) is int]
+    if not 0 <= numbers[0] <= LARGEST_PLACE or not 0 <= numbers[1] <= LARGEST_INDEX:
+        raise ProblemError("invalid_cursor")
+    return numbers[0], numbers[1]
 
 
 def page(items: list[JsonObject], next_cursor: str | None) -> JsonObject:

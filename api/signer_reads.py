@@ -24,7 +24,7 @@ from projections.signer_queries import StoredSigner
 class SignersQuery(PageQuery):
     """Signers that have a role, or all."""
 
-    role: Maybe[Literal["curator", "institution", "publisher", "admin", "operator"]] = None
+    role: Maybe[Literal["curator", "institution", "publisher", "admin", "operator", "auditor"]] = None
 
 
 class SignerPage(BaseModel):

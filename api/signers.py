@@ -15,7 +15,7 @@ from domain.did import identity
 from domain.facts.signer import ROLES, AddSigner, RevokeSigner
 from log.dids import InvalidDid, parse_did
 
-Role = Literal["curator", "institution", "publisher", "admin", "operator"]
+Role = Literal["curator", "institution", "publisher", "admin", "operator", "auditor"]
 
 
 class SignerRequest(Shape):

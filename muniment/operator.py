@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from domain.facts.signer import GENESIS, AddSigner, SignerAdded
+from domain.ledger.frame import FrameOpened, OpenFrame
 from log import topic
 from log.canonical import canonical_json
 from log.chain import Chain, Mark
@@ -31,6 +32,7 @@ OPERATOR_FILE: Final = "operator.json"
 WEBHOOK_KEY_FILE: Final = "webhook.key"
 OPERATOR_ROLES: Final = ("admin", "operator")
 CONTEXT: Final = "facts"
+LEDGER: Final = "ledger"
 GENESIS_TIMEOUT_S: Final = 60.0
 POLL_S: Final = 0.5
 
@@ -103,28 +105,58 @@ def genesis_command(key: SigningKey) -> Command:
     return Command(name, "AddSigner", key.did, GENESIS, digest, payload, signature)
 
 
+def first_frame_command(key: SigningKey, frame_id: str) -> Command:
+    """Write the command that opens the frame that a ledger begins with, signed by the operator's key.
+
+    Like ``genesis_command`` it is the same each time.
+    """
+    payload = OpenFrame(frame_id, "sovereign", "enabled", GENESIS)
+    said = {"authority": GENESIS, "frame_id": frame_id, "minting": "enabled", "mode": "sovereign", "type": "OpenFrame"}
+    digest = hashlib.sha256(canonical_json(said)).digest()
+    signed = session_signed_bytes(issuer=GENESIS, did=key.did, nonce=digest.hex())
+    signature = Signature(key.alg, key.did, None, signed, key.sign(signed))
+    name = command_id(key.did, digest, idempotency_key=f"{GENESIS} {frame_id}")
+    return Command(name, "OpenFrame", key.did, f"{GENESIS} {frame_id}", digest, payload, signature)
+
+
+async def open_first_frame(log: Log, key: SigningKey, frame_id: str, timeout_s: float = GENESIS_TIMEOUT_S) -> bool:
+    """Open a frame where its partition of the ledger is empty, and wait for the decision; say whether it was opened.
+
+    Raises GenesisFailed when no decision came in time.
+    """
+    partition = partition_of(frame_id, await log.partitions(topic.events(LEDGER)))
+    if await _first_decision(log, LEDGER, partition) is not None:
+        return False
+    value = codec(LEDGER, "command").encode(first_frame_command(key, frame_id))
+    # Durable from here, as the operator's own genesis is.
+    await (await log.append(topic.commands(LEDGER), partition, [(frame_id.encode(), value)]))
+    if (first := await _first_decision(log, LEDGER, partition, timeout_s)) is None:
+        raise GenesisFailed(f"no process decided within {timeout_s:.0f} s")
+    return any(isinstance(event, FrameOpened) and event.frame_id == frame_id for event in first.payloads)
+
+
 async def make_admin(log: Log, key: SigningKey, timeout_s: float = GENESIS_TIMEOUT_S) -> Genesis:
     """Make the operator an admin unless the log says that it is one, and wait for the decision.
 
     Raises GenesisFailed when no decision came in time.
     """
     partition = partition_of(key.did, await log.partitions(topic.events(CONTEXT)))
-    first = await _first_decision(log, partition)
+    first = await _first_decision(log, CONTEXT, partition)
     made = Genesis.ALREADY
     if first is None:
         value = codec(CONTEXT, "command").encode(genesis_command(key))
         # Durable from here: a crash before the decision leaves a command that the next start's repeat can't double.
         await (await log.append(topic.commands(CONTEXT), partition, [(key.did.encode(), value)]))
-        first, made = await _first_decision(log, partition, timeout_s), Genesis.MADE
+        first, made = await _first_decision(log, CONTEXT, partition, timeout_s), Genesis.MADE
     if first is None:
         raise GenesisFailed(f"no process decided within {timeout_s:.0f} s")
     of_key = any(isinstance(event, SignerAdded) and event.did == key.did for event in first.payloads)
     return made if of_key else Genesis.REFUSED
 
 
-async def _first_decision(log: Log, partition: int, wait_s: float | None = None) -> Decided | None:
+async def _first_decision(log: Log, context: str, partition: int, wait_s: float | None = None) -> Decided | None:
     """Give the first decision that counts in a partition; without ``wait_s`` only one that lies there now."""
-    name = topic.events(CONTEXT)
+    name = topic.events(context)
     chain = Chain(Mark.start(name, partition))
     reader = await log.reader(name, {partition: 0})
     try:
@@ -133,7 +165,7 @@ async def _first_decision(log: Log, partition: int, wait_s: float | None = None)
             while wait_s is not None or chain.mark.next < end:
                 with contextlib.suppress(LogUnavailable):
                     for message in chain.counted((await reader.poll(POLL_S, 1)).get(partition, ())):
-                        return Decided(CONTEXT, message)
+                        return Decided(context, message)
     except TimeoutError:
         return None
     finally:

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -17,6 +18,8 @@ DEFAULT_PARTITIONS: Final = 4
 MAX_PARTITIONS: Final = 1000
 MAX_REPLICATION: Final = 9
 DEFAULT_FEED_ORIGIN: Final = "feed.ff"
+DEFAULT_FRAME: Final = "local"
+NO_FRAME: Final = "none"
 SUBJECT_TYPES: Final = ("playlist", "asset", "device", "user")
 
 OTHER_VARIABLES: Final[Mapping[str, str]] = {
@@ -83,6 +86,12 @@ def _name(given: str) -> str:
     return given
 
 
+def _frame(given: str) -> str:
+    if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", given) is None:
+        raise ValueError("is up to 63 small letters, digits and dashes")
+    return given
+
+
 def _level(given: str) -> str:
     if given not in {"debug", "info", "warning", "error"}:
         raise ValueError("is debug, info, warning or error")
@@ -140,6 +149,12 @@ class Settings:
     )
     feed_origin: str = _setting(
         DEFAULT_FEED_ORIGIN, "The origin of the playlists that the feed shows.", metavar="ORIGIN"
+    )
+    first_frame: str = _setting(
+        DEFAULT_FRAME,
+        "The sovereign frame that `up` opens on an empty ledger; `none` for none.",
+        read=_frame,
+        metavar="FRAME",
     )
     subject_types: tuple[str, ...] = _setting(
         SUBJECT_TYPES,

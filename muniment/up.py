@@ -15,9 +15,9 @@ from log.kafka import KafkaLog
 from log.kafka_address import KafkaAddress
 from log.log import LogUnavailable
 from muniment.client import Client
-from muniment.operator import Genesis, make_admin, operator_key, sealing_key
+from muniment.operator import Genesis, make_admin, open_first_frame, operator_key, sealing_key
 from muniment.roles import ROLES
-from muniment.settings import Settings, unknown_variables
+from muniment.settings import NO_FRAME, Settings, unknown_variables
 from muniment.stack import embedded
 from muniment.stack.embedded import Stack
 from muniment.stack.ports import LOOPBACK, http_answers
@@ -90,6 +90,8 @@ class _Up:
                 try:
                     await released.prepare(log, self._settings.partitions)
                     outcome = await make_admin(log, operator_key(stack.directory.path))
+                    if self._settings.first_frame != NO_FRAME:
+                        await open_first_frame(log, operator_key(stack.directory.path), self._settings.first_frame)
                     break
                 except LogUnavailable:
                     await asyncio.sleep(PREPARE_RETRY_S)

@@ -49,7 +49,7 @@ NEVER_PAID: Final = -1
 
 
 class Transit(NamedTuple):
-    """A transfer that was prepared; ``prepared_at`` is ``context/partition/offset``."""
+    """A transfer that was prepared; ``prepared_at`` is ``context/partition/offset``, ``at`` when (ms)."""
 
     frame_id: str
     receiver_frame: str
@@ -58,6 +58,7 @@ class Transit(NamedTuple):
     amount: int
     timeout_at: int
     prepared_at: str
+    at: int
 
 
 class Landed(NamedTuple):
@@ -117,12 +118,12 @@ def _ended(overlay: Overlay, name: str) -> Iterator[Change]:
         yield f"ends/{name}", None
 
 
-def _transit_changes(event: Any, where: str) -> Iterator[Change]:
+def _transit_changes(event: Any, at: int, where: str) -> Iterator[Change]:
     name = event.transfer_id
     match event:
         case TransferPrepared():
             said = (event.frame_id, event.receiver_frame, event.sender, event.receiver, event.amount)
-            yield f"transit/{name}", Transit(*said, event.timeout_at, where)
+            yield f"transit/{name}", Transit(*said, event.timeout_at, where, at)
         case TransferAccepted():
             yield f"landed/{name}", Landed(event.sender_frame, None, where)
         case TransferRejected():
@@ -140,7 +141,7 @@ SHOPS: Final = (RegistryOpened, RegistryChanged, ParameterChanged, RewardDayOpen
 def changes(overlay: Overlay, event: Any, at: int, where: str) -> Iterator[Change]:
     """Give what an event changes of what is to be asked for."""
     if isinstance(event, TRANSITS):
-        yield from _transit_changes(event, where)
+        yield from _transit_changes(event, at, where)
     elif isinstance(event, SHOPS):
         yield from _shop_changes(overlay, event)
     match event:

@@ -7,6 +7,7 @@ agenda holds all that the log held when it became the leader.
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -17,13 +18,16 @@ from log.kafka_address import KafkaAddress
 from log.log import Log, LogUnavailable
 from log.store import Store
 from processors.agenda import Agenda
+from processors.audit_source import LogSource
+from processors.audit_supply import AMOUNTS as FIGURES
+from processors.audit_supply import SupplyAudit
 from processors.expiring import Expiring
 from processors.faust_app import Task, TaskStatus, Worker
 from processors.ledger_agenda import CONTEXT as LEDGER
 from processors.ledger_agenda import LedgerAgenda
 from processors.ledger_tasks import LedgerTasks
 from processors.reactor_commands import ReactorCommands
-from processors.reactor_metrics import LEADING, TASK_FAILURES, TASK_LAST_RUN
+from processors.reactor_metrics import LEADING, SUPPLY, SUPPLY_HOLDS, TASK_FAILURES, TASK_LAST_RUN
 from processors.targets import Targets
 from processors.transits import Transits
 from processors.webhook_catching_up import CatchingUp
@@ -40,6 +44,7 @@ EXPIRE_PAYMENTS_EVERY_S: Final = 60.0
 TALLY_EVERY_S: Final = 1.0
 VELOCITY_EVERY_S: Final = 300.0
 REWARDS_EVERY_S: Final = 60.0
+SUPPLY_EVERY_S: Final = 60.0
 LEADING_ASKED_EVERY_S: Final = 0.1
 WORKER_AGAIN_S: Final = 1.0
 CANCEL_AGAIN_S: Final = 6.0
@@ -69,6 +74,8 @@ class Reactor:
         self._worker: Worker | None = None
         self._agenda: Agenda | None = None
         self._ledger: LedgerAgenda | None = None
+        self._supply = SupplyAudit(LogSource(log))
+        self._supply_found: Mapping[str, Any] | None = None
         self._commands = ReactorCommands(log)
         self._tasks = [
             Task("expire", EXPIRE_EVERY_S, self._expire),
@@ -76,6 +83,7 @@ class Reactor:
             Task("tally", TALLY_EVERY_S, self._of_ledger(LedgerTasks.tally)),
             Task("velocity", VELOCITY_EVERY_S, self._of_ledger(LedgerTasks.measure_velocity)),
             Task("rewards", REWARDS_EVERY_S, self._of_ledger(LedgerTasks.reward)),
+            Task("supply", SUPPLY_EVERY_S, self._audit_supply),
         ]
         if backfill is not None:
             self._tasks.append(Task("backfill", BACKFILL_EVERY_S, backfill))
@@ -113,6 +121,7 @@ class Reactor:
             "positions": {} if agenda is None else {str(each): next_ - 1 for each, next_ in agenda.reached.items()},
             "endpoints": 0 if agenda is None else len(agenda.endpoints),
             "pending": 0 if agenda is None else sum(map(agenda.pending, agenda.endpoints)),
+            "supply": self._supply_found,
             "tasks": {} if self._worker is None else self._worker.task_report(),
         }
 
@@ -127,6 +136,17 @@ class Reactor:
             return None
 
         return run
+
+    async def _audit_supply(self) -> None:
+        """Count every frame's tokens again, from where the last run stood; a difference stays until it is looked at."""
+        found = await self._supply.advance()
+        for each in found:
+            SUPPLY_HOLDS.labels(each.frame_id).set(each.holds)
+            for figure in FIGURES:
+                SUPPLY.labels(each.frame_id, figure).set(getattr(each, figure))
+        self._supply_found = {"at": time.time_ns() // 1_000_000, "frames": [each.as_json() for each in found]}
+        if self._supply.difference is not None:
+            journal.error("supply_does_not_hold", extra={"place": self._supply.difference.place})
 
     async def _work(self) -> None:
         """Keep a Faust worker; one that broke is told of and followed by another."""

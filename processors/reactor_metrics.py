@@ -23,3 +23,9 @@ TASK_LAST_RUN: Final = Gauge(
     "muniment_task_last_run_timestamp_seconds", "When a periodic task last ran to its end.", ("task",)
 )
 TASK_FAILURES: Final = Counter("muniment_task_failures", "Runs of a periodic task that failed.", ("task",))
+SUPPLY: Final = Gauge(
+    "muniment_supply_micro_avt", "A frame's tokens as last audited, in micro-AVT.", ("frame", "figure")
+)
+SUPPLY_HOLDS: Final = Gauge("muniment_supply_holds", "Whether a frame's tokens add up, as last audited.", ("frame",))
+TRANSITS: Final = Gauge("muniment_transits", "Transfers across registries that are under way.", ("phase",))
+OLDEST_TRANSIT: Final = Gauge("muniment_transit_oldest_seconds", "How long the oldest of them has been under way.")

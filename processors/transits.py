@@ -12,10 +12,12 @@ from domain.ledger.transit import AbortTransfer, AcceptTransfer, CommitTransfer,
 from log.log import AppendUnknown, LogUnavailable
 from processors.ledger_agenda import Landed, LedgerAgenda, Transit
 from processors.reactor_commands import Ask, ReactorCommands
+from processors.reactor_metrics import OLDEST_TRANSIT, TRANSITS
 
 ASKED_AT_ONCE: Final = 1_000
 ASK_AGAIN_S: Final = 2.0
 IDLE_S: Final = 0.5
+PREPARED, ACCEPTED, REJECTED = PHASES = ("prepared", "accepted", "rejected")
 
 
 def next_phase(name: str, transit: Transit, landed: Landed | None, now: int) -> Iterator[Ask]:
@@ -60,16 +62,23 @@ class Transits:
         """Ask for the next phase of what is under way and wasn't asked for lately; give how many that were."""
         asks, now, clock = list[Ask](), self._clock(), time.monotonic()
         before, self._asked = self._asked, {}
+        phases, oldest = dict.fromkeys(PHASES, 0), now
         for key, entry in self._agenda.store.scan("transit/"):
             name = key.removeprefix("transit/")
             found = self._agenda.store.get(f"landed/{name}")
-            for ask in next_phase(name, Transit(*entry), None if found is None else Landed(*found), now):
+            transit, landed = Transit(*entry), None if found is None else Landed(*found)
+            phases[PREPARED if landed is None else ACCEPTED if landed.reason is None else REJECTED] += 1
+            oldest = min(oldest, transit.at)
+            for ask in next_phase(name, transit, landed, now):
                 asked_at = before.get(ask.content_id)
                 if asked_at is not None and clock - asked_at < ASK_AGAIN_S:
                     self._asked[ask.content_id] = asked_at
                 elif len(asks) < ASKED_AT_ONCE:
                     self._asked[ask.content_id] = clock
                     asks.append(ask)
+        for phase, count in phases.items():
+            TRANSITS.labels(phase).set(count)
+        OLDEST_TRANSIT.set(max(0, now - oldest) / 1000)
         if asks:
             await self._commands.append(asks)
         return len(asks)

@@ -13,7 +13,8 @@ T = TypeVar("T")
 
 POLL_S = 0.005
 ATTEMPTS = 3
-READ = ("facts", "signers", "webhooks", "ledger")
+READ = {"facts": "facts", "signers": "facts", "webhooks": "facts", "ledger": "ledger"}
+"""By projection the context that it follows."""
 
 Query = Callable[[Transaction, Generation], Awaitable[T]]
 """Asks one generation's tables in one snapshot."""
@@ -26,8 +27,8 @@ class NotCaughtUp(RuntimeError):
 class Reads:
     """Answers from the live generation of a projection, whichever that is when it is asked."""
 
-    def __init__(self, postgres: Postgres, context: str = "facts") -> None:
-        self._postgres, self._context = postgres, context
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
         self._looking: asyncio.Task[Mapping[str, Generation]] | None = None
 
     async def read(
@@ -38,14 +39,15 @@ class Reads:
         Positions of other contexts and of partitions that there are not are passed over. Raises NotCaughtUp,
         PostgresUnavailable.
         """
-        positions = {p: offset for (context, p), offset in (wanted or {}).items() if context == self._context}
+        of = READ[projection]
+        positions = {p: offset for (context, p), offset in (wanted or {}).items() if context == of}
         deadline = asyncio.get_running_loop().time() + wait_s
         while True:
             answer = await self._attempt(projection, query, positions)
             if answer is not None:
                 found, generation = answer
                 lasts = generation.lasts().items()
-                return found, {(self._context, p): last for p, last in lasts if last >= 0}
+                return found, {(of, p): last for p, last in lasts if last >= 0}
             await self._wait(projection, positions, deadline)
 
     async def _attempt(
@@ -85,7 +87,7 @@ class Reads:
     async def _look(self) -> Mapping[str, Generation]:
         try:
             async with self._postgres.snapshot() as transaction:
-                return await generations.live(transaction, READ)
+                return await generations.live(transaction, list(READ))
         except TableGone:
             return {}
 

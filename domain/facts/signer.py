@@ -8,7 +8,7 @@ from typing import NamedTuple
 from domain.decider import Change, Circumstances, Decider, Refusal, State
 from domain.did import identity
 
-ROLES = ("curator", "institution", "publisher", "admin", "operator")
+ROLES = ("curator", "institution", "publisher", "admin", "operator", "auditor")
 GENESIS = "genesis"
 """The authority of the very first signer, which nobody could have added."""
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from muniment.signing_key import SigningKey
@@ -24,7 +24,7 @@ class Economy:
     """What a test of the ledger asks."""
 
     registry: Registry
-    accounts: dict[str, str] = field(default_factory=dict)
+    tasks: Any = None
 
     async def open(self) -> None:
         """Open the frame and its registries, ``shop`` and ``mall``."""

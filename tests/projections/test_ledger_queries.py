@@ -39,7 +39,7 @@ class Asking:
     """Asks the live generation of the ledger."""
 
     def __init__(self, postgres: Postgres) -> None:
-        self._reads = Reads(postgres, "ledger")
+        self._reads = Reads(postgres)
 
     async def __call__(self, query: Callable[..., Awaitable[T]], *about: Any, **more: Any) -> T:
         found, _ = await self._reads.read("ledger", lambda t, g: query(t, g, *about, **more))
