@@ -8,20 +8,25 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from log import released, topic
+from log import released
 from log.log import Log
 from log.message import Message
 from muniment.exported import Exported
-from processors.audit import Audit
+from processors.audit import Audit, Ends, ends_of
 from processors.audit_chain import check_chain
+from processors.audit_roles import Roles
 from processors.audit_rows import Dump, Expected, compare
 from processors.audit_source import LogSource
+from processors.audit_supply import SupplyAudit
 from processors.audit_verdict import Difference, Differs, Source, Verdict
 
 POOL_FROM_COMMANDS: Final = 4_000
 """Fewer commands than these are checked sooner than more processes have started."""
+
+LEDGER: Final = "ledger"
+RULING: Final = "ruling"
 
 OnProgress = Callable[[int, int], None]
 
@@ -64,21 +69,34 @@ async def audit_export(folder: Path, options: AuditOptions | None = None) -> Ver
 async def audit_source(source: Source, dumps: Sequence[Dump] = (), options: AuditOptions | None = None) -> Verdict:
     """Audit every context of a source."""
     options = options or AuditOptions()
-    verdicts = []
+    if options.chain_only:
+        return _joined([await check_chain(source, context) for context in released.contexts()], "chain")
+    # What a context cites of one before it was decided there before: so the last one's ends are asked for first.
+    ends = {context: await ends_of(source, context) for context in reversed(released.contexts())}
+    verdicts: list[Verdict] = []
+    roles: Roles | None = None
     for context in released.contexts():
-        if options.chain_only:
-            verdicts.append(await check_chain(source, context))
-            continue
         here = [dump for dump in dumps if dump.context == context]
-        verdicts.append(await _audit_context(source, context, here, options))
-    return _joined(verdicts, "chain" if options.chain_only else "log and projections" if dumps else "log")
+        verdict, roles = await _audit_context(_Part(source, context, ends[context], roles), here, options)
+        verdicts.append(verdict)
+        if not verdict.holds:
+            break
+    return _joined(verdicts, "log and projections" if dumps else "log")
 
 
-async def _audit_context(source: Source, context: str, dumps: Sequence[Dump], options: AuditOptions) -> Verdict:
-    commands = sum((await source.ends(topic.commands(context))).values())
+class _Part(NamedTuple):
+    """One context of a source, up to its ends, and the roles that it cites."""
+
+    source: Source
+    context: str
+    ends: Ends
+    roles: Roles | None
+
+
+async def _audit_context(part: _Part, dumps: Sequence[Dump], options: AuditOptions) -> tuple[Verdict, Roles | None]:
     with ExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="muniment-audit-")))
-        executor = _pool(held, commands, options)
+        executor = _pool(held, sum(part.ends.commands.values()), options)
         expected = [Expected(dump, folder / f"rows-{index}") for index, dump in enumerate(dumps)]
         for one in expected:
             held.callback(one.close)
@@ -87,22 +105,36 @@ async def _audit_context(source: Source, context: str, dumps: Sequence[Dump], op
             for one in expected:
                 one.take(message, events, at)
 
-        verdict = await Audit(
-            source,
-            context,
+        audit = Audit(
+            part.source,
+            part.context,
             folder,
+            roles=part.roles,
+            ends=part.ends,
             executor=executor,
             on_decision=fold_rows,
             on_progress=options.on_progress,
             patience_s=options.patience_s,
-        ).run()
+        )
+        verdict = await audit.run()
+        if part.context == LEDGER:
+            await _count_supply(part.source, verdict)
         if verdict.holds:
             try:
                 for one in expected:
                     verdict.projections[one.dump.projection] = await compare(one)
             except Differs as found:
                 verdict.difference = found.difference
-        return verdict
+        return verdict, audit.roles
+
+
+async def _count_supply(source: Source, verdict: Verdict) -> None:
+    """Count every frame's tokens from postings alone; of a decision that isn't by the rules that says what is wrong."""
+    supply = SupplyAudit(source)
+    verdict.supplies = {each.frame_id: each.as_json() for each in await supply.advance()}
+    found, before = supply.difference, verdict.difference
+    if found is not None and (before is None or (before.rule == RULING and before.place == found.place)):
+        verdict.difference = found
 
 
 def _pool(held: ExitStack, commands: int, options: AuditOptions) -> Executor | None:
@@ -122,6 +154,7 @@ def _joined(verdicts: Sequence[Verdict], scope: str) -> Verdict:
         whole.genesis = whole.genesis or verdict.genesis
         whole.positions |= verdict.positions
         whole.projections |= verdict.projections
+        whole.supplies |= verdict.supplies
         whole.duration_s += verdict.duration_s
         whole.difference = whole.difference or verdict.difference
     return whole
@@ -137,6 +170,9 @@ def summary(verdict: Verdict) -> str:
     if verdict.pending:
         lines.append(f"pending     {verdict.pending:,} commands are not decided yet")
     lines += [f"projection  {name}: {rows:,} rows equal" for name, rows in verdict.projections.items()]
+    lines += [
+        f"supply      {frame}: {each['tokens_circulating']} micro-AVT" for frame, each in verdict.supplies.items()
+    ]
     lines += [f"position    {where}/{offset}" for where, offset in sorted(verdict.positions.items())]
     lines.append(f"duration    {verdict.duration_s:.1f} s")
     difference: Difference | None = verdict.difference

@@ -94,9 +94,12 @@ def _begin(folder: Path) -> Path:
 
 
 async def _ends(source: Source) -> Mapping[str, Mapping[int, int]]:
-    """Ask for the ends of the events before those of the commands, so that no decision lacks its command."""
+    """Ask for the ends of the events before those of the commands, so that no decision lacks its command.
+
+    What a context cites of one before it was decided there before, so the last one's ends are asked for first.
+    """
     ends: dict[str, Mapping[int, int]] = {}
-    for context in released.contexts():
+    for context in reversed(released.contexts()):
         for name in (topic.events(context), topic.commands(context)):
             ends[name] = await source.ends(name)
     return ends

@@ -3,18 +3,18 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from log import topic
 from log.chain import Chain, Mark
 from log.message import Message
 from log.store import Store
+from processors.audit_examining import Examined, examine_all
 from processors.audit_partition import Hearing, Pair
 from processors.audit_roles import Roles
-from processors.audit_statements import Examined, examine_all
 from processors.audit_verdict import Differs, Source, Verdict
 
 COMMANDS_PER_BATCH: Final = 512
@@ -25,9 +25,23 @@ OnDecision = Callable[[Message, Sequence[Any], int], None]
 """Told of every decision that holds, with its events' payloads and the log's time, in the order of its partition."""
 
 
+class Ends(NamedTuple):
+    """Where a context's events and commands end, by partition."""
+
+    events: Mapping[int, int]
+    commands: Mapping[int, int]
+
+
+async def ends_of(source: Source, context: str) -> Ends:
+    """Ask for the ends of the events first: then the command of every decision that is read lies below its own end."""
+    return Ends(await source.ends(topic.events(context)), await source.ends(topic.commands(context)))
+
+
 class Audit:
     """One run over one context: chain, causes, signatures, roles, uniqueness, and the rules decided again.
 
+    ``roles`` are those of the context that this one cites, audited before; without them it is its own. ``ends`` are
+    where this one ended before that audit began, so that all that is cited was heard.
     Partitions are heard one after the other, so the first difference is the first in that order. State lies in
     ``folder``, and of the log no more than a few batches are in memory. Without an ``executor`` all runs here. Where a
     log that is being written ends in messages that don't count, ``patience_s`` is how long one that does is waited for.
@@ -39,13 +53,16 @@ class Audit:
         context: str,
         folder: Path,
         *,
+        roles: Roles | None = None,
+        ends: Ends | None = None,
         executor: Executor | None = None,
         on_decision: OnDecision = lambda _message, _events, _at: None,
         on_progress: Callable[[int, int], None] = lambda _done, _all: None,
         patience_s: float = 0.0,
     ) -> None:
         self._source, self._context, self._folder, self._executor = source, context, folder, executor
-        self._patience_s = patience_s
+        self._patience_s, self._ends = patience_s, ends
+        self.roles = roles
         self._on_decision, self._on_progress = on_decision, on_progress
         self.verdict = Verdict()
 
@@ -60,23 +77,21 @@ class Audit:
         return self.verdict
 
     async def _run(self) -> None:
-        events, commands = topic.events(self._context), topic.commands(self._context)
-        # The ends of the events first: then the command of every decision that is read lies below its own end.
-        event_ends = await self._source.ends(events)
-        command_ends = await self._source.ends(commands)
+        ends = self._ends or await ends_of(self._source, self._context)
         partitions = await self._source.partitions(self._context)
-        roles = Roles(self._context, partitions)
-        total = sum(event_ends.values())
+        roles = self.roles = self.roles or Roles(self._context, partitions)
+        total = sum(ends.events.values())
         for partition in range(partitions):
             store = Store(self._folder / f"{self._context}-{partition}")
             hearing = Hearing(self._context, partition, partitions, store=store, roles=roles, verdict=self.verdict)
             try:
                 await self._hear(
-                    hearing, partition, event_ends.get(partition, 0), command_ends.get(partition, 0), total
+                    hearing, partition, ends.events.get(partition, 0), ends.commands.get(partition, 0), total
                 )
             finally:
                 store.destroy()
-        roles.close()
+        if roles.context == self._context:
+            roles.close()
 
     async def _hear(self, hearing: Hearing, partition: int, event_end: int, command_end: int, total: int) -> None:
         counted = _Counted(self._source, topic.events(self._context), partition, event_end, self._patience_s)

@@ -6,8 +6,9 @@ from typing import Any, Final, NamedTuple
 
 from domain.catalog import BY_CLASS
 from domain.decider import Circumstances, Refusal
+from domain.did import identity
 from domain.facts.fact import FactIssued
-from domain.facts.signer import GENESIS, SignerAdded
+from domain.facts.signer import GENESIS
 from domain.ruling import HALF, ID_PREFIX, UNDECODABLE, request_of, rule, scope_key
 from log.avro import HEADER, UndecodableValue
 from log.fold import Overlay, outcome_of
@@ -16,10 +17,11 @@ from log.released import codec
 from log.store import MemoryStore, Store
 from log.topic import commands as commands_topic
 from log.topic import murmur2
-from processors.audit_fold import authority_needed, changes, roles_after
+from processors.audit_examining import Examined, payload_of
+from processors.audit_fold import roles_after
 from processors.audit_names import Fault
 from processors.audit_roles import Roles
-from processors.audit_statements import Examined, payload_of
+from processors.audit_rules import RULES
 from processors.audit_verdict import Difference, Differs, Verdict
 
 REMEMBERED_KEYS: Final = 65_536
@@ -48,6 +50,7 @@ class Hearing:
     ) -> None:
         self._context, self._partition, self._partitions = context, partition, partitions
         self._store, self._roles, self._verdict = store, roles, verdict
+        self._rules, self._own_roles = RULES[context], roles.context == context
         self._state = Overlay(store)
         self._unwritten: dict[str, Any] = {}
         self._decisions = codec(context, "decision")
@@ -79,7 +82,8 @@ class Hearing:
         events = [happening.payload for happening in decision.events]
         self._fold(decision, events, payload, examined, place)
         self._cause, self._at = message.offset, at
-        self._roles.heard(self._partition, held.offset)
+        if self._own_roles:
+            self._roles.heard(self._partition, held.offset)
         self._count(decision, events, examined, held.offset)
         return events
 
@@ -132,7 +136,7 @@ class Hearing:
         if payload is not None and found.refusal is None:
             state = Overlay(self._state)
             for happening in found.events:
-                for change in changes(state, happening.payload, payload, examined.actor, found.at):
+                for change in self._rules.changes(state, happening.payload, payload, examined.actor, found.at):
                     state.put(change)
         return Fault("ruling", f"it says {_said(found)}, and by the rules it is {_said(ruled)}")
 
@@ -144,18 +148,28 @@ class Hearing:
             self._put(scope, (request_of(examined.id), decision.cause))
         if not events:
             return
-        needed = authority_needed(payload)
-        if needed:
-            self._roles.claim(place, examined.actor, needed, payload.authority)
+        self._check_authority(events[0], payload, examined.actor, place)
         for event in events:
-            for key, entry in changes(self._state, event, payload, examined.actor, decision.at):
+            for key, entry in self._rules.changes(self._state, event, payload, examined.actor, decision.at):
+                self._put(key, entry)
+            for key, entry in self._rules.evolve(self._state, event, decision.at):
                 self._put(key, entry)
             roles = roles_after(event)
             if roles is not None:
-                if isinstance(event, SignerAdded) and event.authority == GENESIS:
-                    self._roles.first(place, event.did)
-                    self._verdict.genesis = event.did
                 self._roles.set(event.did, int(place.rpartition("/")[2]), roles)
+
+    def _check_authority(self, event: Any, payload: Any, actor: str, place: str) -> None:
+        """Check that the actor was allowed this where it says; an empty log is begun by the first signer."""
+        needed = self._rules.roles_needed(payload)
+        if not needed:
+            return
+        if payload.authority != GENESIS or type(event) is not self._rules.founds:
+            self._roles.claim(place, actor, needed, payload.authority)
+        elif self._own_roles:
+            self._roles.first(place, payload.did)
+            self._verdict.genesis = payload.did
+        elif self._roles.genesis is None or identity(self._roles.genesis) != identity(actor):
+            raise Fault("genesis", f"{actor} begins this log, and isn't the first signer")
 
     def _put(self, key: str, entry: Any) -> None:
         self._state.put((key, entry))
@@ -204,7 +218,8 @@ class Hearing:
 
     def close(self) -> None:
         """End the hearing: what others cite of this partition can be checked."""
-        self._roles.partition_done(self._partition)
+        if self._own_roles:
+            self._roles.partition_done(self._partition)
 
 
 @lru_cache(maxsize=REMEMBERED_KEYS)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from domain.did import identity
-from domain.facts.signer import GENESIS
 from log.topic import partition_of
 from processors.audit_verdict import Difference, Differs
 
@@ -21,14 +20,14 @@ class Claim(NamedTuple):
 
 
 class Roles:
-    """The roles of every signer over the positions of its partition.
+    """The roles of every signer over the positions of its partition in ``context``; other contexts cite them.
 
     A claim about a partition that was not heard yet waits until it was. This grows with the changes of signers and with
     the claims that wait, not with facts.
     """
 
     def __init__(self, context: str, partitions: int) -> None:
-        self._context, self._partitions = context, partitions
+        self.context, self._partitions = context, partitions
         self._history: dict[str, tuple[list[int], list[tuple[str, ...]]]] = {}
         self._heard: dict[int, int] = {}
         self._waiting: dict[int, set[Claim]] = {}
@@ -52,11 +51,9 @@ class Roles:
 
     def claim(self, place: str, actor: str, roles: Sequence[str], authority: str) -> None:
         """Check what a command cites, now or once its partition is heard. Raises Differs."""
-        if authority == GENESIS:
-            return
         context, _, rest = authority.partition("/")
         partition, _, offset = rest.partition("/")
-        if context != self._context or not (_is_number(partition) and _is_number(offset)):
+        if context != self.context or not (_is_number(partition) and _is_number(offset)):
             raise Differs(Difference(place, "authority", f"{authority!r} is no position"))
         claim = Claim(place, actor, roles, int(partition), int(offset))
         if claim.partition != partition_of(identity(actor), self._partitions):
@@ -77,7 +74,7 @@ class Roles:
             self.partition_done(partition)
 
     def _check(self, claim: Claim) -> None:
-        cited = f"{self._context}/{claim.partition}/{claim.offset}"
+        cited = f"{self.context}/{claim.partition}/{claim.offset}"
         if self._heard.get(claim.partition, -1) < claim.offset:
             raise Differs(Difference(claim.place, "authority", f"{cited} is no decision that counts"))
         offsets, held = self._history.get(identity(claim.actor), ([], []))

@@ -61,6 +61,7 @@ class Verdict:
     genesis: str | None = None
     positions: dict[str, int] = field(default_factory=dict)
     projections: dict[str, int] = field(default_factory=dict)
+    supplies: dict[str, dict[str, Any]] = field(default_factory=dict)
     duration_s: float = 0.0
     difference: Difference | None = None
 

@@ -1,0 +1,36 @@
+"""What an audit of a context goes by: the auditor's own fold, and who must have been allowed what."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from domain.catalog import evolve
+from domain.decider import Change, State
+from domain.facts.signer import SignerAdded
+from domain.ledger.frame import FrameOpened
+from log.fold import Entries
+from processors import audit_fold, audit_ledger
+
+
+class Rules(NamedTuple):
+    """The rules of one context.
+
+    ``changes`` checks an event against the auditor's own fold and changes it. ``evolve`` folds it as the deciders do,
+    where their entries are others. ``founds`` is the event whose authority may be that the log was empty.
+    """
+
+    changes: Callable[[Entries, Any, Any, str, int], Iterator[Change]]
+    roles_needed: Callable[[Any], Sequence[str]]
+    evolve: Callable[[State, Any, int], Iterable[Change]]
+    founds: type
+
+
+def _nothing(_state: State, _event: Any, _at: int) -> Iterable[Change]:
+    """The auditor's own entries are those that the deciders read."""
+    return ()
+
+
+RULES: Final[Mapping[str, Rules]] = {
+    "facts": Rules(audit_fold.changes, audit_fold.authority_needed, _nothing, SignerAdded),
+    "ledger": Rules(audit_ledger.changes, audit_ledger.roles_needed, evolve, FrameOpened),
+}
+"""By context."""
