@@ -19,6 +19,7 @@ ACCOUNTS = Table(
     ),
     ("account_id",),
 )  # fmt: skip
+VARYING = {"available": "numeric", "staked": "numeric", "held": "numeric", "frozen": "boolean"}
 FREEZES = Table("account_freezes", ("account", "part", "pos", "at", "frozen", "actor"), ("account", "pos"))
 DEFINITION = """
 CREATE TABLE {schema}.accounts (
@@ -48,7 +49,7 @@ class Accounts:
     events: tuple[type, ...] = (DeveloperRegistered, AgentRegistered, RegistryOpened, AccountFrozen, AccountUnfrozen)
 
     def __init__(self, schema: str) -> None:
-        self.rows = Rows(schema, ACCOUNTS)
+        self.rows = Rows(schema, ACCOUNTS, VARYING)
         self._freezes = appending(schema, FREEZES)
 
     def want(self, event: Any) -> None:

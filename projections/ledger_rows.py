@@ -1,5 +1,6 @@
 """Rows of one table that a batch touches: read once, folded in memory in the log's order, and written once."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from projections.generations import Table
@@ -49,9 +50,14 @@ def appending(schema: str, table: Table) -> Copying:
 
 
 class Rows:
-    """Rows by their key, whose columns are all text; each is a mutable mapping of its columns."""
+    """Rows by their key, whose columns are all text; each is a mutable mapping of its columns.
 
-    def __init__(self, schema: str, table: Table) -> None:
+    ``varying`` names the only columns that ever change, with their types, where rows change so often that it pays to
+    leave the rest of them, and their indexes, as they lie; without it a row that changed is written anew.
+    """
+
+    def __init__(self, schema: str, table: Table, varying: Mapping[str, str] | None = None) -> None:
+        self._varying = varying or {}
         self._name, self._table = f"{schema}.{table.name}", table
         self._schema = schema
         self._wanted: set[tuple[str, ...]] = set()
@@ -103,19 +109,30 @@ class Rows:
         """Write each row that changed, as it is in the end."""
         if not self._changed:
             return
-        table = self._table
-        if outdated := sorted(key for key in self._changed if key in self._stored):
-            same = " AND ".join(f"t.{name} = k.{name}" for name in table.key)
-            await transaction.run(
-                f"DELETE FROM {self._name} t USING unnest({', '.join(['%s::text[]'] * len(table.key))})"
-                f" AS k ({', '.join(table.key)}) WHERE {same}",
-                *map(list, zip(*outdated, strict=True)),
-            )
-        copying = appending(self._schema, table)
+        outdated = sorted(key for key in self._changed if key in self._stored)
+        if outdated:
+            await self._replace(transaction, outdated)
+        copying = appending(self._schema, self._table)
         for key in self._changed:
-            row = self._rows[key]
-            copying.add(line([text(row[name]) for name in table.columns]))
+            if not self._varying or key not in self._stored:
+                row = self._rows[key]
+                copying.add(line([text(row[name]) for name in self._table.columns]))
         await copying.end(transaction)
+
+    async def _replace(self, transaction: Transaction, outdated: Sequence[tuple[str, ...]]) -> None:
+        """Write into rows that are stored what varies, or delete them to be written anew."""
+        keys, varying = self._table.key, self._varying
+        same = " AND ".join(f"t.{name} = k.{name}" for name in keys)
+        given = ", ".join([*(["%s::text[]"] * len(keys)), *(f"%s::{kind}[]" for kind in varying.values())])
+        found = f"unnest({given}) AS k ({', '.join([*keys, *varying])}) WHERE {same}"
+        set_to = ", ".join(f"{name} = k.{name}" for name in varying)
+        await transaction.run(
+            f"UPDATE {self._name} t SET {set_to} FROM {found}"
+            if varying
+            else f"DELETE FROM {self._name} t USING {found}",
+            *map(list, zip(*outdated, strict=True)),
+            *([self._rows[key][name] for key in outdated] for name in varying),
+        )
 
 
 def blank(table: Table, **members: Any) -> dict[str, Any]:

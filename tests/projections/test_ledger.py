@@ -13,9 +13,11 @@ from domain.ledger.posting import Supply
 from domain.ledger.proposal import Proposal
 from domain.ledger.registry import Registry, terms_of
 from log.store import MemoryStore
+from projections.dump import PROJECTIONS
 from projections.ledger import LedgerProjection
 from projections.ledger_registries import read_terms
 from projections.postgres import Postgres
+from projections.projector import Projector
 from projections.rebuilding import rebuild
 from tests.conftest import Services
 from tests.projections.conftest import emptied
@@ -190,3 +192,19 @@ async def test_events_lie_in_their_frame_s_order_in_the_conventions_of_the_api(p
 
     for row in rows.values():
         walk(json.loads(row["event"]), "")
+
+
+async def test_one_projector_follows_facts_and_the_ledger_at_once(postgres: Postgres) -> None:
+    economy = await played(50)
+    projector = Projector(postgres, PROJECTIONS)
+    assert projector.contexts == ("facts", "ledger")
+    running = [asyncio.create_task(projector.run(economy.log, context)) for context in projector.contexts]
+    wanted = {part: end - 1 for part, end in ends(economy.log).items()}
+    async with asyncio.timeout(20):
+        while projector.reached.get("ledger") != wanted or "facts" not in projector.reached:
+            await asyncio.sleep(0.05)
+    assert set(projector.reached) == {projection.name for projection in PROJECTIONS}
+    agree(await ledger_tables(postgres), [seat.store for seat in economy.seats])  # type: ignore[misc]
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
