@@ -43,6 +43,8 @@ ACTED: Final = (
     "voter",
 )
 """Members by which an event says who asked for it."""
+LOOKED_UP: Final = {"receiver_owner"}
+"""Members that a decision finds out for itself where it can; whose the account is, is checked against the account."""
 ADMINS: Final = ("admin",)
 HEARS: Final[Mapping[type, Hears]] = {
     frame.FrameOpened: audit_shops.opened,
@@ -100,7 +102,7 @@ def _members(event: Any, command: Any) -> tuple[Sequence[str], Sequence[str]]:
     """Name the members that an event has of its command, and those that say who asked."""
     said: list[str] = [each.name for each in fields(event)]
     asked = {each.name for each in fields(command)}
-    return [name for name in said if name in asked], [name for name in said if name in ACTED]
+    return [name for name in said if name in asked - LOOKED_UP], [name for name in said if name in ACTED]
 
 
 def _mandate(state: Entries, event: Any, mandate: Any, at: int) -> Iterator[Change]:

@@ -70,6 +70,7 @@ def settled(state: Entries, event: TransferSettled, _at: int) -> Iterator[Change
     inside = sender.registry_id == receiver.registry_id == event.registry_id
     require(inside and event.sender != event.receiver, "account", "the transfer isn't between two of one registry")
     require(event.amount > 0, "amount", "the amount isn't positive")
+    holder(state, event.frame_id, shop(state, event.frame_id, event.registry_id).treasury)
     if event.payment_id is None:
         due = fee_inside(state, event.frame_id, event.registry_id, event.amount)
         require(event.fee == due, "fee", f"the fee is {event.fee}, and by the terms {due}")
@@ -109,7 +110,7 @@ def accepted(state: Entries, event: TransferAccepted, _at: int) -> Iterator[Chan
     key = _arriving(state, event)
     receiver = holder(state, event.frame_id, event.receiver)
     require(receiver.registry_id == event.registry_id, "account", f"{event.receiver} is of another registry")
-    shop(state, event.frame_id, event.registry_id)
+    holder(state, event.frame_id, shop(state, event.frame_id, event.registry_id).treasury)
     due = fee(event.amount, ACROSS_FEE_BPS)
     require(event.fee == due, "fee", f"the fee is {event.fee}, and across registries {due}")
     yield key, ("accepted",)
@@ -152,6 +153,8 @@ def held(state: Entries, event: PaymentHeld, at: int) -> Iterator[Change]:
         receiver = holder(state, event.frame_id, event.receiver, thawed=False)
         require(identity(receiver.owner) == identity(event.receiver_owner), "account", "the payee is another's account")
         if receiver.registry_id == sender.registry_id:
+            for name in (event.receiver, shop(state, event.frame_id, event.registry_id).treasury):
+                holder(state, event.frame_id, name)
             due = fee_inside(state, event.frame_id, event.registry_id, event.amount)
     require(event.fee == due, "fee", f"the fee is {event.fee}, and by the terms {due}")
     told = (event.sender, event.receiver, event.receiver_owner, event.amount, event.fee, event.expires_at)

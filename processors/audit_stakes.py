@@ -110,12 +110,14 @@ def day_opened(state: Entries, event: RewardDayOpened, at: int) -> Iterator[Chan
     key = f"own/day/{event.registry_id}"
     entry = state.get(key)
     last = None if entry is None else Day(*entry)
-    terms = shop(state, event.frame_id, event.registry_id).terms
-    mints = frame(state, event.frame_id).mints and terms["mint_rewards"]
+    known = shop(state, event.frame_id, event.registry_id)
+    mints = frame(state, event.frame_id).mints and known.terms["mint_rewards"]
     require((event.day + 1) * DAY_MS <= at, "reward", f"day {event.day} isn't over")
     follows = last is None or (not last.open and last.day < event.day)
     require(follows, "reward", f"day {event.day} is opened out of turn")
     require(event.minted == mints, "reward", "the rewards come from where they may not")
+    if event.budget and not mints:
+        holder(state, event.frame_id, known.treasury)
     yield key, Day(event.day, event.due, event.budget)
 
 

@@ -111,6 +111,7 @@ CHANGES: list[tuple[type, Change, str]] = [
     (PaymentHeld, more("expires_at"), "ruling"),
     (PaymentHeld, with_(expires_at=2**45), "expiry"),
     (PaymentHeld, more("fee"), "fee"),
+    (PaymentHeld, with_(receiver_owner="did:web:nobody"), "account"),
     (PaymentClaimed, with_(claimed_by="did:web:nobody"), "actor"),
     (PaymentCancelled, with_(cancelled_by="did:web:nobody"), "actor"),
     (PaymentExpired, with_(payment_id="pay_other"), "command"),
@@ -186,6 +187,18 @@ async def test_one_changed_thing_is_named_by_its_place(kind: type, change: Chang
     assert (verdict.difference.place, verdict.difference.rule) == (place, rule)
     if rule != "ruling":
         assert own_fold(economy) == (place, rule), "without deciding anything again"
+
+
+async def test_a_frozen_treasury_takes_no_fee() -> None:
+    economy = await every_kind_of_movement()
+    partition, _, decision = economy.find(TransferSettled)
+    state, event = Overlay(MemoryStore()), decision.events[0].payload
+    assert heard(economy, partition, state) is None
+    treasury = event.postings[-1].account
+    state.put((f"own/account/{treasury}", (HOME, "north", economy.operator.did, True)))
+    again = replace(event, transfer_id="trf_again", mandate=None, payment_id="pay_any")
+    with pytest.raises(Fault, match=f"{treasury} is frozen"):
+        list(changes(state, again, again, "", decision.at))
 
 
 async def test_a_movement_that_only_its_postings_tell_is_named() -> None:
