@@ -6,6 +6,7 @@ A refusal of a decider is a problem of the same code. Bodies are RFC 9457 ``appl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from api.times import rfc3339
 from domain.decider import Refusal
 from domain.json_value import JsonObject, JsonValue
 
@@ -87,6 +88,10 @@ PROBLEMS: Mapping[str, Kind] = {
 }
 
 
+TIMES = ("unlocks_at", "deadline", "now")
+"""Details of refusals that are times in ms."""
+
+
 class ProblemError(Exception):
     """What a handler raises to answer with a problem.
 
@@ -139,5 +144,7 @@ def of_refusal(refusal: Refusal) -> ProblemError:
     if "pointer" in details:
         return ProblemError(refusal.code, details.get("detail"), errors=[(details["pointer"], details["detail"])])
     detail = details.pop("detail", None)
+    # A rule counts in ms; who reads a refusal has times as everywhere.
+    details |= {name: rfc3339(int(details[name])) for name in TIMES if name in details}
     details.pop("cause", None)
     return ProblemError(refusal.code, detail, members=dict(details))

@@ -6,9 +6,11 @@ from typing import Any
 
 from api.times import rfc3339
 from api.wiring import CONTEXT, Api
+from domain.catalog import CONTEXTS
 from domain.json_value import JsonObject
 from log.status import AUDITOR, ProcessStatus
 from projections.postgres import PostgresUnavailable
+from projections.reads import READ
 
 POSTGRES_TIMEOUT_S = 2.0
 AVAILABLE, UNAVAILABLE = "ok", "unavailable"
@@ -20,11 +22,11 @@ Offsets = Mapping[int, int]
 async def standing(api: Api) -> JsonObject:
     """Tell of the broker, Postgres, each projection's lag, each partition's writer, the leader and the last audit."""
     writers = _writers(api)
-    head = {p: offset for (context, p), offset in api.mirror.reached.items() if context == CONTEXT}
-    behind = dict(head)
-    for partition, (_, said) in writers.items():
+    behind = _of_context(api.mirror.reached, CONTEXT)
+    heads = dict(api.mirror.reached)
+    for where, (_, said) in writers.items():
         if isinstance(position := said.get("position"), int):
-            head[partition] = max(position, head.get(partition, -1))
+            heads[where] = max(position, heads.get(where, -1))
     postgres, tables = await _tables(api)
     leaders = [entry.name for entry in api.status.standings("reactor") if not entry.stale and entry.detail.get("leads")]
     audits = api.status.standings(AUDITOR)
@@ -32,17 +34,22 @@ async def standing(api: Api) -> JsonObject:
         **api.health,
         "postgres": postgres,
         "projections": {
-            name: {"lag": _lag(head, reached)} for name, reached in [*tables.items(), ("playlists", behind)]
+            name: {"lag": _lag(_of_context(heads, READ.get(name, CONTEXT)), reached)}
+            for name, reached in [*tables.items(), ("playlists", behind)]
         },
         "partitions": {
-            f"{CONTEXT}/{partition}": {"writer": name, "position": said.get("position")}
-            for partition, (name, said) in sorted(writers.items())
+            f"{context}/{partition}": {"writer": name, "position": said.get("position")}
+            for (context, partition), (name, said) in sorted(writers.items())
         },
         "leader": leaders[0] if leaders else None,
         "audit": {**audits[-1].detail, "at": rfc3339(audits[-1].at)} if audits else None,
         "processes": {entry.name: _process(entry) for entry in api.status.standings() if entry.kind != AUDITOR},
         "position": {f"{context}/{part}": offset for (context, part), offset in sorted(api.mirror.reached.items())},
     }
+
+
+def _of_context(positions: Mapping[tuple[str, int], int], of: str) -> dict[int, int]:
+    return {partition: offset for (context, partition), offset in positions.items() if context == of}
 
 
 def _lag(head: Offsets, reached: Offsets) -> int:
@@ -56,14 +63,13 @@ def _numbered(said: Any) -> Iterator[tuple[int, Any]]:
         yield from ((int(text), value) for text, value in said.items() if text.isdecimal())
 
 
-def _writers(api: Api) -> dict[int, tuple[str, Mapping[str, Any]]]:
-    """Give for each partition who writes it and what it says of it; of two, who said so last."""
-    found: dict[int, tuple[str, Mapping[str, Any]]] = {}
+def _writers(api: Api) -> dict[tuple[str, int], tuple[str, Mapping[str, Any]]]:
+    """Give for each partition of a context who writes it and what it says of it; of two, who said so last."""
+    found: dict[tuple[str, int], tuple[str, Mapping[str, Any]]] = {}
     for entry in sorted(api.status.standings("decider"), key=lambda entry: entry.at):
-        if not entry.stale:
-            found |= {
-                p: (entry.name, said) for p, said in _numbered(entry.detail.get(CONTEXT)) if isinstance(said, dict)
-            }
+        for context in () if entry.stale else CONTEXTS:
+            said_of = _numbered(entry.detail.get(context))
+            found |= {(context, p): (entry.name, said) for p, said in said_of if isinstance(said, dict)}
     return found
 
 

@@ -107,6 +107,7 @@ class Reactor:
                     Transits(ledger, self._commands, lambda: self._acts).run(),
                     self._work(),
                     self._watch_leading(agenda, ledger),
+                    self._audit_at_once(),
                 )
         finally:
             store.close()
@@ -136,6 +137,13 @@ class Reactor:
             return None
 
         return run
+
+    async def _audit_at_once(self) -> None:
+        """Audit when this reactor begins to act: the first run of a periodic task comes a span later."""
+        while not self._acts:
+            await asyncio.sleep(LEADING_ASKED_EVERY_S)
+        with contextlib.suppress(LogUnavailable):
+            await self._audit_supply()
 
     async def _audit_supply(self) -> None:
         """Count every frame's tokens again, from where the last run stood; a difference stays until it is looked at."""

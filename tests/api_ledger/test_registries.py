@@ -138,7 +138,7 @@ async def test_a_locked_stake_votes_and_stays(economy: Economy) -> None:
     early = one.sign_unstake(stake_id, nonce=nonce(), deadline=LATER)
     locked = await economy.registry.ask("POST", f"/stakes/{stake_id}/unstake", early, by=one)
     assert (locked.status, locked.code) == (409, "stake_locked")
-    assert locked.json["unlocks_at"]
+    assert locked.json["unlocks_at"] == placed.json["unlocks_at"]
     ends_at = (datetime.now(UTC) + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     ask = {"registry_id": "shop", "kind": "parameter", "title": "More", "parameter": "fee_bps", "ends_at": ends_at}
     wild = await economy.registry.ask("POST", "/proposals", {**ask, "value": 501}, by=one)
