@@ -84,7 +84,7 @@ async def _statement(args: argparse.Namespace) -> None:
             "amount": "amount",
             "part": "part",
             "what": "type",
-            "about": "transfer_id|payment_id|stake_id",
+            "about": "about",
             "other account": "counterparty",
             "available": "available",
             "staked": "staked",

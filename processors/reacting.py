@@ -71,6 +71,7 @@ class Reactor:
         self._log, self._address, self._folder, self._name = log, address, folder, name
         self._key, self._targets = key, targets
         self._acts = False
+        self._began = asyncio.Event()
         self._worker: Worker | None = None
         self._agenda: Agenda | None = None
         self._ledger: LedgerAgenda | None = None
@@ -140,8 +141,7 @@ class Reactor:
 
     async def _audit_at_once(self) -> None:
         """Audit when this reactor begins to act: the first run of a periodic task comes a span later."""
-        while not self._acts:
-            await asyncio.sleep(LEADING_ASKED_EVERY_S)
+        await self._began.wait()
         with contextlib.suppress(LogUnavailable):
             await self._audit_supply()
 
@@ -175,6 +175,7 @@ class Reactor:
                     facts = await agenda.reaches(await self._ends(CONTEXT), CATCH_UP_WAIT_S)
                     self._acts = facts and await ledger.reaches(await self._ends(LEDGER), CATCH_UP_WAIT_S)
                 if self._acts:
+                    self._began.set()
                     journal.info("leads", extra={"reactor": self._name})
             elif not leads and self._acts:
                 self._acts = False
