@@ -26,7 +26,7 @@ SUPPLY = {
 }  # fmt: skip
 LINE = {
     "at": "2026-01-02T03:04:05.678Z", "amount": "-1507500", "part": "available", "type": "TransferSettled",
-    "transfer_id": "trf_1", "counterparty": B, "available": "998492500", "staked": "0", "held": "0",
+    "about": "trf_1", "counterparty": B, "available": "998492500", "staked": "0", "held": "0",
 }  # fmt: skip
 
 
