@@ -108,13 +108,14 @@ def _check_order(command: Command, form: Form) -> str:
     require(is_time(said["deadline"], mandate.deadline), "mandate", "the deadline isn't what was signed")
     digest = hashlib.sha256(held.signed_bytes).digest()
     prefix = mandate_prefixes[form.what]
-    if form.named is not None:
-        given: str = getattr(payload, form.named)
-        letters = given.removeprefix(prefix)
-        formed = given.startswith(prefix) and len(letters) == ID_LETTERS
-        require(formed and names(letters, digest), form.named, f"{given} isn't the id of what was signed")
     verify_signature(held)
-    return base32_id(prefix, digest)
+    if form.named is None:
+        return base32_id(prefix, digest)
+    given: str = getattr(payload, form.named)
+    letters = given.removeprefix(prefix)
+    formed = given.startswith(prefix) and len(letters) == ID_LETTERS
+    require(formed and names(letters, digest), form.named, f"{given} isn't the id of what was signed")
+    return given
 
 
 def _parsed(signed: bytes) -> dict[str, Any]:
