@@ -26,7 +26,7 @@ from log.message import Command, Decision, Signature
 from log.scope import command_id
 from log.store import MemoryStore
 from log.topic import partition_of
-from muniment.operator import genesis_command
+from muniment.operator import first_frame_command, genesis_command
 from muniment.signing_key import SigningKey
 from processors.reactor_commands import REACTOR
 from processors.seat import Seat
@@ -218,8 +218,9 @@ async def every_kind_of_movement() -> Economy:
     economy = await Economy().begin()
     ada, bob, eve, dan = key(11), key(12), key(13, "eip191"), key(14)
     admin, here = economy.by_admin, economy.authority
+    first(economy.decide(first_frame_command(economy.operator, HOME), HOME))
+    first(admin(OpenFrame(AWAY, "sovereign", "enabled", here)))
     for frame, shops in ((HOME, ("north", "south")), (AWAY, ("east",))):
-        admin(OpenFrame(frame, "sovereign", "enabled", here))
         for shop in shops:
             admin(OpenRegistry(frame, shop, Terms(), here))
     code = hashlib.sha256(b"come in").hexdigest()

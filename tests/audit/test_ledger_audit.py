@@ -33,6 +33,7 @@ from log.message import Command
 from log.store import MemoryStore
 from muniment.auditing import AuditOptions, audit_export, audit_log
 from muniment.exporting import export
+from muniment.operator import first_frame_command
 from processors.audit_ledger import changes
 from processors.audit_names import Fault
 from processors.audit_verdict import Verdict
@@ -288,6 +289,14 @@ async def test_minting_by_one_who_is_no_admin_is_found() -> None:
     verdict = await audit(economy)
     assert verdict.difference is not None
     assert (verdict.difference.place, verdict.difference.rule) == (economy.place(), "authority")
+
+
+async def test_a_ledger_that_another_than_the_first_signer_began_is_found() -> None:
+    economy = await Economy().begin()
+    first(economy.decide(first_frame_command(key(11), HOME), HOME))
+    verdict = await audit(economy)
+    assert verdict.difference is not None
+    assert (verdict.difference.place, verdict.difference.rule) == (economy.place(), "genesis")
 
 
 async def test_a_reactors_word_from_another_is_found() -> None:
