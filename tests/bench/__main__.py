@@ -1,7 +1,7 @@
 """`make bench`: every figure beside the machine's own limit in the same run.
 
 `python -m tests.bench [SECTION…]` measures only the sections named: append, decisions, webhooks, growth, projection,
-feed, audit, supply. `MUNIMENT_BENCH_FACTS` sets how many facts the log of `growth` gets (1,000,000).
+feed, audit, transfers, supply. `MUNIMENT_BENCH_FACTS` sets how many facts the log of `growth` gets (1,000,000).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench import append, audit, decisions, feed_join, growth, projection, supply, webhooks
+from tests.bench import append, audit, decisions, feed_join, growth, projection, supply, transfers, webhooks
 from tests.conftest import running_services
 from tests.end_to_end.registry import Registry, running
 
@@ -88,6 +88,18 @@ def measure_audit() -> None:
         say(name, f"{value:,.2f}")
 
 
+def measure_transfers() -> None:
+    for name, rate in transfers.measure().items():
+        say(f"transfers in memory, {name}", f"{rate:,.0f}/s", "rule and fold alone, best of three")
+    with tempfile.TemporaryDirectory() as folder, running_services(Path(folder) / "data") as services:
+        found = uvloop.run(transfers.from_the_log(services.kafka))
+    say("signature checks, one core", f"{transfers.checks_a_second():,.0f}/s", "made before the log, by the api")
+    say("raw idempotent produces, one by one", f"{found['single_produces']:,.0f}/s", "one producer, no waiting between")
+    say("raw idempotent produces, in batches", f"{found['raw_produces']:,.0f}/s", f"batches of {decisions.BATCH}")
+    share = found["decisions"] / found["single_produces"]
+    say("transfers of one decider, one frame", f"{found['decisions']:,.0f}/s", f"{share:.0%} of one by one")
+
+
 def measure_supply() -> None:
     for name, value in asyncio.run(supply.measure()).items():
         say(name, f"{value:,.2f}")
@@ -101,6 +113,7 @@ SECTIONS: Mapping[str, Callable[[], None]] = {
     "growth": lambda: with_registry(grown),
     "feed": lambda: feed_join.main(10_000, 20),
     "audit": measure_audit,
+    "transfers": measure_transfers,
     "supply": measure_supply,
 }
 

@@ -78,6 +78,26 @@ async def produce_singly(log: KafkaLog, name: str, partition: int, values: list[
     return time.perf_counter() - begun
 
 
+async def decided_a_second(log: KafkaLog, context: str, partition: int, opening: int, end: int) -> float:
+    """Let one decider rule on a full topic; gives its rate from the command behind ``opening`` to ``end``."""
+    with tempfile.TemporaryDirectory() as folder:
+        processor = CommandProcessor(log, context, lambda number: Store(Path(folder) / str(number)))
+        running = asyncio.create_task(processor.run())
+        while not (seat := processor.seats.get(partition)) or seat.resume <= opening:
+            await asyncio.sleep(0.001)
+            if running.done():
+                running.result()
+        first, begun = seat.resume, time.perf_counter()
+        while not (seat := processor.seats.get(partition)) or seat.position < end - 1:
+            await asyncio.sleep(0.02)
+            if running.done():
+                running.result()
+        decided = (end - first) / (time.perf_counter() - begun)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    return decided
+
+
 async def measure(kafka: str, count: int = 100_000) -> dict[str, float]:
     """Measure on a broker whose facts topics are empty; gives rates per second."""
     collect_seldom()
@@ -91,18 +111,6 @@ async def measure(kafka: str, count: int = 100_000) -> dict[str, float]:
     single = min(len(values), SINGLES) / await produce_singly(log, scratch, 1, decision_sized[:SINGLES])
     raw = len(values) / await produce(log, scratch, 0, decision_sized)
     commands = len(values) / await produce(log, topic.commands("facts"), partition, values)
-    with tempfile.TemporaryDirectory() as folder:
-        processor = CommandProcessor(log, "facts", lambda number: Store(Path(folder) / str(number)))
-        running = asyncio.create_task(processor.run())
-        while not (seat := processor.seats.get(partition)) or seat.resume == 0:
-            await asyncio.sleep(0.001)
-        begun = time.perf_counter()
-        while not (seat := processor.seats.get(partition)) or seat.position < count:
-            await asyncio.sleep(0.02)
-            if running.done():
-                running.result()
-        decided = len(values) / (time.perf_counter() - begun)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+    decided = await decided_a_second(log, "facts", partition, 0, len(values))
     await log.close()
     return {"single_produces": single, "raw_produces": raw, "command_produces": commands, "decisions": decided}
