@@ -22,14 +22,17 @@ def long(value: int) -> bytes:
     if not LONG_MIN <= value <= LONG_MAX:
         raise OverflowError("a long has 64 bits")
     rest = (value << 1) ^ (value >> 63)
-    written = bytearray()
-    while rest > 127:
-        written.append(rest & 127 | 128)
-        rest >>= 7
-    written.append(rest)
-    return bytes(written)
+    written = b""
+    while rest > 16_383:
+        written += PAIRS[rest & 16_383]
+        rest >>= 14
+    return written + LASTS[rest]
 
 
+PAIRS = [bytes((low | 128, high | 128)) for high in range(128) for low in range(128)]
+"""By fourteen bits their two bytes where more follow."""
+LASTS = [bytes((low | 128, high)) if high else bytes((low,)) for high in range(128) for low in range(128)]
+"""By fourteen bits their bytes where none follow."""
 LONG = [long(number) for number in range(SMALL)]
 
 

@@ -128,9 +128,11 @@ class Seat:
             self._settled_cause, self._settled_at = decision.cause, decision.at
             self._head, self._cause, self._at = self._chain.value, decision.cause, decision.at
         # Durable from here: the fold and the mark that it stands at. A crash before reads the same messages again.
+        # Of a key that changed often, as a treasury's does, the last entry is all that there is to write.
+        last = list(dict(settled).items())
         progress: Change = (PROGRESS_KEY, (self._settled_cause, self._settled_at))
-        self.store.write([*settled, progress], {(self._events, self.partition): self._chain.mark})
-        self._overlay.settle(settled)
+        self.store.write([*last, progress], {(self._events, self.partition): self._chain.mark})
+        self._overlay.settle(last)
         return leads
 
     def abandon(self, settled: Sequence[Change] = ()) -> None:
