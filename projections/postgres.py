@@ -141,13 +141,19 @@ class Postgres:
             # ``from None``: the driver's text names the host.
             raise PostgresUnavailable(f"Postgres can't be reached: {type(error).__name__}") from None
         connection.adapters.register_loader("numeric", WholeNumber)
-        await connection.execute("SET synchronous_commit = off")
+        try:
+            await connection.execute("SET synchronous_commit = off")
+        except BaseException:
+            await connection.close()
+            raise
         return connection
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection[Row]]:
         try:
-            await asyncio.wait_for(self._room.acquire(), checkout_timeout_s)
+            # Not wait_for, which in Python 3.11 loses a cancellation that comes together with what it waits for.
+            async with asyncio.timeout(checkout_timeout_s):
+                await self._room.acquire()
         except TimeoutError:
             raise PostgresUnavailable("every connection to Postgres is in use") from None
         try:
@@ -173,6 +179,9 @@ class Postgres:
                 await connection.execute(PROBE)
             except psycopg.Error:
                 await connection.close()
+            except BaseException:
+                await connection.close()
+                raise
             else:
                 return connection
         return await self._connect()
