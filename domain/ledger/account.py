@@ -124,6 +124,15 @@ def frozen(name: str) -> Refusal:
     return Refusal(AccountRefusal.ACCOUNT_FROZEN, {"account": name})
 
 
+def check_thawed(state: State, *names: str) -> Refusal | None:
+    """Refuse what moves money of several accounts, of which one is frozen; those of elsewhere are passed over."""
+    for name in names:
+        known = account(state, name)
+        if known is not None and known.frozen:
+            return frozen(name)
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Mandate:
     """An owner's word for one movement: who signed it, under which nonce, and until when it holds (ms)."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 from domain.decider import Change, Circumstances, Decider, Refusal, State
 from domain.did import identity
 from domain.ledger.account import Account, account_id
-from domain.ledger.posting import AVAILABLE, COUNTER, ISSUED, MAX_AMOUNT, Posting, moved, post, supply
+from domain.ledger.posting import AVAILABLE, COUNTER, ISSUED, MAX_AMOUNT, Posting, moved, post, room
 from domain.ledger.registry import registry, terms_of
 
 
@@ -116,8 +116,8 @@ def decide(
     if state.get(developer_key(frame_id, did)) is not None:
         return Refusal(DeveloperRefusal.ALREADY_REGISTERED, {"did": did})
     grant = terms.genesis_grant if terms.genesis_enabled else 0
-    if supply(state, frame_id).issued + grant > MAX_AMOUNT:
-        detail = f"a frame issues at most {MAX_AMOUNT} micro-AVT"
+    if grant > room(state, frame_id):
+        detail = f"a frame issues and holds at most {MAX_AMOUNT} micro-AVT"
         return Refusal(DeveloperRefusal.OUT_OF_BOUNDS, {"bound": "tokens_issued", "detail": detail})
 
     name = account_id(frame_id, registry_id, did, "user")

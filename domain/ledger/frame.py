@@ -17,6 +17,7 @@ from domain.ledger.posting import (
     Supply,
     moved,
     post,
+    room,
     supply,
     supply_key,
 )
@@ -65,7 +66,10 @@ class TokensBurned:
 
 @dataclass(frozen=True, slots=True)
 class VelocityMeasured:
-    """How much of the frame's tokens moved in the last 24 hours, in basis points of those that circulate."""
+    """How much of the frame's tokens moved in the last 24 hours, in basis points of those that circulate.
+
+    Both fit 64 bits: a volume beyond is taken as the most that does.
+    """
 
     frame_id: str
     volume: int
@@ -168,7 +172,8 @@ def decide(state: State, command: FrameCommand, around: Circumstances) -> Sequen
         return Refusal(FrameRefusal.NOT_FOUND, {"frame_id": command.frame_id})
     if isinstance(command, MeasureVelocity):
         circulating = supply(state, command.frame_id).circulating
-        volume = volume_of_a_day(state, command.frame_id, around.now)
+        most = min(MAX_AMOUNT, MAX_AMOUNT * max(circulating, 1) // BPS)
+        volume = min(volume_of_a_day(state, command.frame_id, around.now), most)
 
         return [VelocityMeasured(command.frame_id, volume, circulating, volume * BPS // max(circulating, 1))]
     return decide_money(state, known, command, around)
@@ -207,8 +212,8 @@ def decide_money(
 
         postings = moved(amount, (name, AVAILABLE), (DESTROYED, COUNTER, amount))
         return [TokensBurned(frame_id, name, amount, around.actor, command.authority, postings)]
-    if supply(state, frame_id).issued + amount > MAX_AMOUNT:
-        detail = f"a frame issues at most {MAX_AMOUNT} micro-AVT"
+    if amount > room(state, frame_id):
+        detail = f"a frame issues and holds at most {MAX_AMOUNT} micro-AVT"
         return Refusal(FrameRefusal.OUT_OF_BOUNDS, {"bound": "tokens_issued", "detail": detail})
     if held.frozen:
         return frozen(name)

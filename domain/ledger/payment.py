@@ -8,11 +8,13 @@ from typing import NamedTuple
 from domain.decider import Change, Circumstances, Decider, Refusal, State
 from domain.did import identity
 from domain.ledger.account import (
+    Account,
     AccountRefusal,
     Mandate,
     account,
+    account_key,
     check_mandate,
-    frozen,
+    check_thawed,
     insufficient,
     nonce_key,
     unknown,
@@ -22,6 +24,7 @@ from domain.ledger.registry import CROSS_FEE_BPS, Registry, fee_bps, fee_of, reg
 from domain.ledger.transfer import TransferSettled, settled_postings
 from domain.ledger.transit import TransferPrepared, prepared_postings
 
+DEFAULT_LIFE_MS = 60 * 1000
 MAX_LIFE_MS = 60 * 60 * 1000
 
 
@@ -112,7 +115,10 @@ def evolve(state: State, event: PaymentEvent, _at: int) -> Iterable[Change]:
 
 @dataclass(frozen=True, slots=True)
 class HoldPayment:
-    """Hold an amount for one payee; ``receiver_frame`` and ``receiver_owner`` are what the api saw, which stays."""
+    """Hold an amount for one payee; ``receiver_frame`` and ``receiver_owner`` are what the api saw, which stays.
+
+    In one frame the receiver's owner is looked up, not believed.
+    """
 
     payment_id: str
     frame_id: str
@@ -152,7 +158,6 @@ class ExpirePayment:
 
 
 PaymentCommand = HoldPayment | ClaimPayment | CancelPayment | ExpirePayment
-DEFAULT_LIFE_MS = 60 * 1000
 
 
 class PaymentRefusal(StrEnum):
@@ -180,10 +185,7 @@ def decide(
     if known is None or known.frame_id != command.frame_id:
         return Refusal(PaymentRefusal.NOT_FOUND, named)
     over = known.status == "expired" or (known.status == "held" and known.expires_at <= around.now)
-    payer = Refusal(AccountRefusal.UNKNOWN_ACCOUNT, named)
-    sender = account(state, known.sender)
-    if sender is None:
-        return payer
+    sender = Account(*state[account_key(known.sender)])
     back = moved(known.amount + known.fee, (known.sender, HELD), (known.sender, AVAILABLE, known.amount + known.fee))
     if isinstance(command, ExpirePayment):
         if known.status != "held" or not over:
@@ -201,7 +203,7 @@ def decide(
         return Refusal(PaymentRefusal.ALREADY_CLAIMED if claimed else PaymentRefusal.PAYMENT_CANCELLED, named)
     if isinstance(command, CancelPayment):
         return [PaymentCancelled(command.payment_id, known.frame_id, around.actor, back)]
-    return decide_claim(state, command, known, around)
+    return decide_claim(state, command, known, sender, around)
 
 
 def decide_hold(state: State, command: HoldPayment, around: Circumstances) -> Sequence[PaymentEvent] | Refusal:
@@ -224,6 +226,7 @@ def decide_hold(state: State, command: HoldPayment, around: Circumstances) -> Se
         return Refusal(AccountRefusal.SAME_ACCOUNT, {"account": command.sender})
     if amount <= 0:
         return Refusal(AccountRefusal.AMOUNT_NOT_POSITIVE, {"amount": str(amount)})
+    payee = command.receiver_owner if receiver is None or not inside_frame else receiver.owner
     inside = inside_frame and receiver is not None and receiver.registry_id == sender.registry_id
     shop = Registry(*state[registry_key(sender.registry_id)])
     fee = fee_of(amount, fee_bps(state, shop)) if inside else 0
@@ -231,8 +234,9 @@ def decide_hold(state: State, command: HoldPayment, around: Circumstances) -> Se
         return Refusal(AccountRefusal.AMOUNT_TOO_SMALL, {"amount": str(amount), "fee": str(amount)})
     if sender.available < amount + fee:
         return insufficient(sender.available, amount + fee)
-    if sender.frozen or (inside and receiver is not None and receiver.frozen):
-        return frozen(command.sender if sender.frozen else command.receiver)
+    refusal = check_thawed(state, command.sender, *((command.receiver, shop.treasury) if inside else ()))
+    if refusal is not None:
+        return refusal
 
     return [
         PaymentHeld(
@@ -242,7 +246,7 @@ def decide_hold(state: State, command: HoldPayment, around: Circumstances) -> Se
             command.sender,
             command.receiver,
             command.receiver_frame,
-            command.receiver_owner,
+            payee,
             amount,
             fee,
             expires_at,
@@ -253,19 +257,18 @@ def decide_hold(state: State, command: HoldPayment, around: Circumstances) -> Se
 
 
 def decide_claim(
-    state: State, command: ClaimPayment, known: Payment, around: Circumstances
+    state: State, command: ClaimPayment, known: Payment, sender: Account, around: Circumstances
 ) -> Sequence[PaymentEvent | TransferSettled | TransferPrepared] | Refusal:
     """Rule on a claim by the payee: inside a registry it settles at once, across it begins in two phases."""
-    sender, receiver = account(state, known.sender), account(state, known.receiver)
-    if sender is None:
-        return unknown(known.sender)
-    if sender.frozen or (receiver is not None and receiver.frozen):
-        return frozen(known.sender if sender.frozen else known.receiver)
+    receiver = account(state, known.receiver) if known.receiver_frame == known.frame_id else None
+    inside = receiver is not None and receiver.registry_id == sender.registry_id
+    treasury = Registry(*state[registry_key(sender.registry_id)]).treasury
+    refusal = check_thawed(state, known.sender, known.receiver, *((treasury,) if inside else ()))
+    if refusal is not None:
+        return refusal
 
     claimed = PaymentClaimed(command.payment_id, known.frame_id, command.transfer_id, around.actor)
-    inside = known.receiver_frame == known.frame_id and receiver is not None
-    if inside and receiver is not None and receiver.registry_id == sender.registry_id:
-        treasury = Registry(*state[registry_key(sender.registry_id)]).treasury
+    if inside:
         settled = TransferSettled(
             command.transfer_id,
             known.frame_id,
@@ -281,17 +284,8 @@ def decide_claim(
         )
         return [claimed, settled]
     begun = TransferPrepared(
-        command.transfer_id,
-        known.frame_id,
-        sender.registry_id,
-        known.sender,
-        known.receiver,
-        known.receiver_frame,
-        known.amount,
-        None,
-        None,
-        command.payment_id,
-        around.now + command.timeout_ms,
+        *(command.transfer_id, known.frame_id, sender.registry_id, known.sender, known.receiver, known.receiver_frame),
+        *(known.amount, None, None, command.payment_id, around.now + command.timeout_ms),
         prepared_postings(known.sender, HELD, known.amount),
     )
     return [claimed, begun]

@@ -19,7 +19,7 @@ ISSUED: Final = "issued"
 DESTROYED: Final = "destroyed"
 TRANSIT: Final = "transit"
 MAX_AMOUNT: Final = 2**63 - 1
-"""Micro-AVT: the most that a frame may ever issue, so that every figure fits 64 bits."""
+"""Micro-AVT: the most that a frame may ever issue, and that may lie in it, so that every figure fits 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,12 @@ def supply(state: State, frame_id: str) -> Supply:
     """Give a frame's supply."""
     entry = state.get(supply_key(frame_id))
     return Supply() if entry is None else Supply(*entry)
+
+
+def room(state: State, frame_id: str, *, arriving: bool = False) -> int:
+    """Give how much more may be issued in a frame, or arrive in it, so that every figure of it fits 64 bits."""
+    now = supply(state, frame_id)
+    return MAX_AMOUNT - (now.circulating if arriving else max(now.issued, now.circulating))
 
 
 def post(

@@ -168,8 +168,11 @@ class ProposalRefusal(StrEnum):
 
 
 def check_value(parameter: str, value: str) -> Refusal | None:
-    """Refuse what a parameter can't be."""
-    name = PARAMETERS[parameter]
+    """Refuse what is no parameter, and what a parameter can't be."""
+    name = PARAMETERS.get(parameter)
+    if name is None:
+        detail = f"a parameter is one of {', '.join(PARAMETERS)}"
+        return Refusal(ProposalRefusal.INVALID_REQUEST, {"pointer": "/parameter", "detail": detail})
     if name not in BOUNDS:
         wrong = Refusal(ProposalRefusal.INVALID_REQUEST, {"pointer": "/value", "detail": "this is true or false"})
         return None if value in ("true", "false") else wrong
@@ -196,6 +199,9 @@ def decide(
         refusal = check_mandate(state, known.frame_id, voter, command.mandate, around.now)
         if refusal is not None:
             return refusal
+        if command.choice not in CHOICES:
+            detail = f"a choice is one of {', '.join(CHOICES)}"
+            return Refusal(ProposalRefusal.INVALID_REQUEST, {"pointer": "/choice", "detail": detail})
         if known.status != "open" or known.ends_at <= around.now:
             return closed
         power = power_at(state, known.registry_id, voter, known.number)

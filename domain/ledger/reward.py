@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from domain.decider import Change, Circumstances, Decider, Refusal, State
 from domain.ledger.account import Account, account_key
 from domain.ledger.frame import frame
-from domain.ledger.posting import AVAILABLE, COUNTER, HELD, ISSUED, MAX_AMOUNT, Posting, moved, post, supply
+from domain.ledger.posting import AVAILABLE, COUNTER, HELD, ISSUED, MAX_AMOUNT, Posting, moved, post, room
 from domain.ledger.registry import Terms, registry, terms_of
 from domain.ledger.stake import DAY_MS, Stake, stake, stake_key
 from domain.ledger.volume import BPS
@@ -143,6 +143,7 @@ class RewardRefusal(StrEnum):
     NOT_FOUND = "not_found"
     DAY_NOT_OVER = "day_not_over"
     DAY_NOT_OPEN = "day_not_open"
+    OUT_OF_BOUNDS = "out_of_bounds"
 
 
 def reward_due(amount: int, lock_days: int, terms: Terms) -> int:
@@ -177,23 +178,25 @@ def decide(state: State, command: RewardCommand, around: Circumstances) -> Seque
 
 
 def opened(state: State, command: OpenRewardDay, terms: Terms, treasury: str) -> RewardDayOpened:
-    """Set aside what a day may take."""
+    """Set aside what a day may take, which is nothing while the treasury is frozen."""
     shop = frame(state, command.frame_id)
     mints = terms.mint_rewards and shop is not None and (shop.mode, shop.minting) == ("sovereign", "enabled")
     if mints:
-        room = MAX_AMOUNT - supply(state, command.frame_id).issued
-        budget, postings = min(command.due, room), ()
+        budget, postings = min(command.due, room(state, command.frame_id)), ()
         return RewardDayOpened(
             command.frame_id, command.registry_id, command.day, command.due, budget, minted=True, postings=postings
         )
-    budget = min(command.due, Account(*state[account_key(treasury)]).available)
+    lies = Account(*state[account_key(treasury)])
+    budget = 0 if lies.frozen else min(command.due, lies.available)
     held = moved(budget, (treasury, AVAILABLE), (treasury, HELD, budget)) if budget else ()
     return RewardDayOpened(
         command.frame_id, command.registry_id, command.day, command.due, budget, minted=False, postings=held
     )
 
 
-def rewarded(state: State, command: RewardStakes, day: RewardDay, terms: Terms, treasury: str) -> Sequence[RewardEvent]:
+def rewarded(
+    state: State, command: RewardStakes, day: RewardDay, terms: Terms, treasury: str
+) -> Sequence[RewardEvent] | Refusal:
     """Pay those of these stakes that earn for the day, pro rata where the budget is short; none while frozen."""
     rewards: list[Reward] = []
     left = day.budget - day.paid
@@ -209,6 +212,10 @@ def rewarded(state: State, command: RewardStakes, day: RewardDay, terms: Terms, 
         left -= amount
         rewards.append(Reward(stake_id, known.account, due, amount))
     paid = sum(each.amount for each in rewards)
+    if day.minted and paid > room(state, command.frame_id):
+        detail = f"a frame issues and holds at most {MAX_AMOUNT} micro-AVT"
+        return Refusal(RewardRefusal.OUT_OF_BOUNDS, {"bound": "tokens_issued", "detail": detail})
+
     source = (ISSUED, COUNTER) if day.minted else (treasury, HELD)
     targets = tuple((each.account, AVAILABLE, each.amount) for each in rewards)
     postings = moved(paid, source, *targets) if paid else ()

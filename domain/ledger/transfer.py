@@ -9,6 +9,7 @@ from domain.ledger.account import (
     Mandate,
     account,
     check_mandate,
+    check_thawed,
     frozen,
     insufficient,
     nonce_key,
@@ -117,8 +118,9 @@ def decide(
     fee = fee_of(amount, fee_bps(state, shop))
     if sender.available < amount + fee:
         return insufficient(sender.available, amount + fee)
-    if sender.frozen or receiver.frozen:
-        return frozen(command.sender if sender.frozen else command.receiver)
+    refusal = check_thawed(state, command.sender, command.receiver, shop.treasury)
+    if refusal is not None:
+        return refusal
 
     postings = settled_postings((command.sender, AVAILABLE), command.receiver, shop.treasury, amount, fee)
     return [

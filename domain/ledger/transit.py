@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from domain.decider import Change, Circumstances, Decider, Refusal, State
-from domain.ledger.account import Mandate, account, nonce_key
-from domain.ledger.posting import AVAILABLE, COUNTER, TRANSIT, Posting, moved, post
+from domain.ledger.account import Mandate, account, check_thawed, nonce_key
+from domain.ledger.posting import AVAILABLE, COUNTER, TRANSIT, Posting, moved, post, room
 from domain.ledger.registry import CROSS_FEE_BPS, Registry, fee_of, registry_key
 from domain.ledger.volume import count_volume
 
@@ -210,49 +210,38 @@ def decide(state: State, command: TransitCommand, _around: Circumstances) -> Seq
 
 
 def decide_arrival(state: State, command: AcceptTransfer | RejectTransfer) -> Sequence[TransitEvent] | Refusal:
-    """Rule on what arrives: the receiving side decides once."""
-    transfer_id, amount = command.transfer_id, command.amount
+    """Rule on what arrives: the receiving side decides once; in one frame what departed is looked up, not believed."""
+    transfer_id, frame_id, amount = command.transfer_id, command.frame_id, command.amount
+    said = (frame_id, command.sender, command.receiver, frame_id, amount)
+    if command.sender_frame == frame_id and (state.get(departure_key(transfer_id)) or ())[: len(said)] != said:
+        return Refusal(TransitRefusal.NOT_FOUND, {"transfer_id": transfer_id})
     arrived = state.get(arrival_key(transfer_id))
     if arrived is not None:
         accepted = arrived[0] == "accepted"
         code = TransitRefusal.ALREADY_ACCEPTED if accepted else TransitRefusal.ALREADY_REJECTED
         return Refusal(code, {"transfer_id": transfer_id})
     receiver = account(state, command.receiver)
-    reason = None
+    told = (command.sender_frame, command.sender, command.receiver, amount)
     if isinstance(command, RejectTransfer):
-        reason = "timeout"
-    elif receiver is None or receiver.frame_id != command.frame_id:
-        reason = "unknown_account"
-    elif receiver.frozen:
-        reason = "account_frozen"
-    if reason is not None or receiver is None:
-        return [
-            TransferRejected(
-                transfer_id,
-                command.frame_id,
-                command.sender_frame,
-                command.sender,
-                command.receiver,
-                amount,
-                reason or "unknown_account",
-                command.prepared_at,
-            )
-        ]
+        return [TransferRejected(transfer_id, frame_id, *told, "timeout", command.prepared_at)]
+    if receiver is None or receiver.frame_id != frame_id:
+        return [TransferRejected(transfer_id, frame_id, *told, "unknown_account", command.prepared_at)]
+    treasury = Registry(*state[registry_key(receiver.registry_id)]).treasury
+    if check_thawed(state, command.receiver, treasury) is not None:
+        return [TransferRejected(transfer_id, frame_id, *told, "account_frozen", command.prepared_at)]
+    if amount > room(state, frame_id, arriving=True):
+        return [TransferRejected(transfer_id, frame_id, *told, "out_of_bounds", command.prepared_at)]
 
     fee = fee_of(amount, CROSS_FEE_BPS)
-    treasury = Registry(*state[registry_key(receiver.registry_id)]).treasury
     postings = moved(
         amount, (TRANSIT, COUNTER), (command.receiver, AVAILABLE, amount - fee), (treasury, AVAILABLE, fee)
     )
     return [
         TransferAccepted(
             transfer_id,
-            command.frame_id,
+            frame_id,
             receiver.registry_id,
-            command.sender_frame,
-            command.sender,
-            command.receiver,
-            amount,
+            *told,
             fee,
             command.prepared_at,
             postings,

@@ -11,22 +11,23 @@ HOURS: Final = 24
 
 
 def volume_key(frame_id: str, hour: int) -> str:
-    """Give the key of what moved in one hour (counted from 1970)."""
-    return f"volume/{frame_id}/{hour}"
+    """Give the key of what moved in one hour (counted from 1970): (hour, micro-AVT), in a slot that comes round."""
+    return f"volume/{frame_id}/{hour % HOURS}"
+
+
+def volume_of(state: State, frame_id: str, hour: int) -> int:
+    """Give what moved in one hour, if its slot is not another hour's."""
+    entry = state.get(volume_key(frame_id, hour))
+    return 0 if entry is None or entry[0] != hour else int(entry[1])
 
 
 def count_volume(state: State, frame_id: str, amount: int, at: int) -> Iterable[Change]:
-    """Count an amount that moved, and forget the hour that is too old by now."""
+    """Count an amount that moved."""
     hour = at // HOUR_MS
-    key = volume_key(frame_id, hour)
-    entry = state.get(key)
-    if entry is None and state.get(old := volume_key(frame_id, hour - HOURS)) is not None:
-        yield old, None
-    yield key, (amount + (0 if entry is None else entry[0]),)
+    yield volume_key(frame_id, hour), (hour, volume_of(state, frame_id, hour) + amount)
 
 
 def volume_of_a_day(state: State, frame_id: str, at: int) -> int:
     """Give what moved in the 24 hours that end with the current one."""
     hour = at // HOUR_MS
-    entries = (state.get(volume_key(frame_id, each)) for each in range(hour - HOURS + 1, hour + 1))
-    return sum(entry[0] for entry in entries if entry is not None)
+    return sum(volume_of(state, frame_id, each) for each in range(hour - HOURS + 1, hour + 1))

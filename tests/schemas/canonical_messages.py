@@ -8,12 +8,13 @@ from typing import Any
 
 from domain.catalog import BY_CLASS, CATALOG, MessageType
 from domain.facts import fact, playlist, signer, webhook
-from log import released
+from log import released, topic
 from log.chain import chain_start
 from log.message import Command, Decision, Happening, Refused, Signature
 from log.scope import command_id
 from processors.audit_names import REACTOR
 from processors.audit_statements import OF_REACTORS
+from tests.schemas.ledger_messages import LEDGER_PAYLOADS
 
 FOLDER = released.FOLDER / "examples"
 DID = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
@@ -62,6 +63,7 @@ PAYLOADS: tuple[Any, ...] = (
     webhook.WebhookReplayed(HOOK, "replay-1", "0", DID),
     webhook.DeliveryScheduled(HOOK, 7, *DUE[1:]),
     webhook.DeliveryAttempted(*TRIED),
+    *LEDGER_PAYLOADS,
 )
 
 
@@ -78,7 +80,7 @@ def message_of(payload: Any) -> Command | Decision:
     if entry.role == "command":
         signature = Signature("ed25519", DID, None, b"muniment-session-v1\nissuer\n" + DID.encode() + b"\nn", SIGNATURE)
         return Command(name, entry.name, DID, "example", request, payload, signature)
-    prev = chain_start("muniment.facts.events", 1)
+    prev = chain_start(topic.events(entry.context), 1)
     return Decision(prev, name, 12, AT, (Happening(entry.name, entry.version, payload),), None)
 
 
