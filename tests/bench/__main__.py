@@ -16,13 +16,25 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench import append, audit, decisions, feed_join, growth, projection, supply, transfers, webhooks
+from tests.bench import (
+    append,
+    audit,
+    decisions,
+    feed_join,
+    growth,
+    projection,
+    supply,
+    transfer_requests,
+    transfers,
+    webhooks,
+)
 from tests.conftest import running_services
 from tests.end_to_end.registry import Registry, running
 
 CLIENTS = ((1, 400), (16, 150), (64, 100))
 BATCH_FACTS = 20_000
 WARM_UP = (64, 60)
+TRANSFERS_A_SECOND, STEADY_S, TRIES = 200, 10, 3
 
 
 def say(name: str, value: str, limit: str = "") -> None:
@@ -98,6 +110,19 @@ def measure_transfers() -> None:
     say("raw idempotent produces, in batches", f"{found['raw_produces']:,.0f}/s", f"batches of {decisions.BATCH}")
     share = found["decisions"] / found["single_produces"]
     say("transfers of one decider, one frame", f"{found['decisions']:,.0f}/s", f"{share:.0%} of one by one")
+    with_registry(transferred)
+
+
+async def transferred(registry: Registry) -> None:
+    alone = [await transfer_requests.acknowledged(registry, TRANSFERS_A_SECOND, STEADY_S) for _ in range(TRIES)]
+    steady = [await transfer_requests.steadily(registry, TRANSFERS_A_SECOND, STEADY_S) for _ in range(TRIES)]
+    for name, tries in (("the log's acknowledgements alone", alone), ("POST /transfers", steady)):
+        found = min(tries, key=lambda each: each.p99_ms)
+        say(
+            f"{name}, {TRANSFERS_A_SECOND}/s",
+            f"p50 {found.p50_ms:.1f} ms",
+            f"p99 {found.p99_ms:.1f} ms, the best of {TRIES}",
+        )
 
 
 def measure_supply() -> None:
