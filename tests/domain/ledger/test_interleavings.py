@@ -44,6 +44,14 @@ PEOPLE = ("ann", "ben", "eve")
 GRANT = 10_000
 AMOUNTS = st.one_of(st.integers(0, 300), st.integers(1, 20_000), st.just(2**63 - 1))
 SHOP, PERSON = st.sampled_from(sorted(SHOPS)), st.sampled_from(PEOPLE)
+HOMES = (
+    *(("one-a", who) for who in ("ann", "ben")),
+    ("one-b", "eve"),
+    *((shop, who) for shop in ("two-a", "far-a") for who in PEOPLE),
+)
+"""Where everybody has an account: a DID registers once in a frame."""
+HOME = st.sampled_from([*HOMES, *HOMES, ("one-b", "ann")])
+NONCE = st.integers(0, 60)
 
 
 class Interleavings(RuleBasedStateMachine):
@@ -143,51 +151,55 @@ class Interleavings(RuleBasedStateMachine):
     def word(self, who: str, nonce: int) -> Mandate:
         return Mandate(who, f"nonce-{nonce:010}", self.now + 60_000)
 
-    def account(self, shop: str, who: str) -> str:
+    def account(self, home: tuple[str, str]) -> str:
+        shop, who = home
         return account_id(SHOPS[shop], shop, who, "user")
 
-    @initialize(fee=st.integers(50, 500), grant=st.integers(0, GRANT), mints=st.booleans())
+    @initialize(fee=st.integers(50, 500), grant=st.integers(1, GRANT), mints=st.booleans())
     def begin(self, *, fee: int, grant: int, mints: bool) -> None:
         for frame_id in PARTITION_OF:
             self.ask(OpenFrame(frame_id, "sovereign", "enabled", "facts/0/0"))
         for shop, frame_id in SHOPS.items():
             terms = Terms(fee_bps=fee, genesis_grant=grant * 100, base_apy_bps=1_500, mint_rewards=mints)
             self.ask(OpenRegistry(frame_id, shop, terms, "facts/0/0"))
+        for shop, who in HOMES:
+            self.ask(RegisterDeveloper(SHOPS[shop], shop, who, who, None, None, None), who)
 
     @rule(shop=SHOP, who=PERSON)
     def register(self, shop: str, who: str) -> None:
         self.ask(RegisterDeveloper(SHOPS[shop], shop, who, who, None, None, None), who)
 
-    @rule(shop=SHOP, who=PERSON, amount=AMOUNTS, burn=st.booleans())
-    def mint_or_burn(self, *, shop: str, who: str, amount: int, burn: bool) -> None:
+    @rule(home=HOME, amount=AMOUNTS, burn=st.booleans())
+    def mint_or_burn(self, *, home: tuple[str, str], amount: int, burn: bool) -> None:
         make = BurnTokens if burn else MintTokens
-        self.ask(make(SHOPS[shop], self.account(shop, who), amount, "facts/0/0"))
+        self.ask(make(SHOPS[home[0]], self.account(home), amount, "facts/0/0"))
 
-    @rule(shop=SHOP, who=PERSON, thaw=st.booleans())
-    def freeze(self, *, shop: str, who: str, thaw: bool) -> None:
-        make = UnfreezeAccount if thaw else FreezeAccount
-        self.ask(make(SHOPS[shop], self.account(shop, who), "facts/0/0"))
+    @rule(home=HOME, thaws=st.integers(0, 3))
+    def freeze(self, *, home: tuple[str, str], thaws: int) -> None:
+        for make in (FreezeAccount, *[UnfreezeAccount] * thaws):
+            self.ask(make(SHOPS[home[0]], self.account(home), "facts/0/0"))
 
-    @rule(source=SHOP, who=PERSON, goal=SHOP, to=PERSON, amount=AMOUNTS, by=PERSON, nonce=st.integers(0, 8))
-    def transfer(self, *, source: str, who: str, goal: str, to: str, amount: int, by: str, nonce: int) -> None:
-        self.asked += 1
-        sender, receiver = self.account(source, who), self.account(goal, to)
-        name = f"trf_{self.asked}"
-        word = self.word(by, nonce)
-        self.ask(PostTransfer(name, SHOPS[source], sender, receiver, SHOPS[goal], amount, None, word, 60_000), by)
+    @rule(home=HOME, goal=HOME, amount=AMOUNTS, other=st.sampled_from([None] * 6 + ["ann"]), nonce=NONCE)
+    def transfer(
+        self, *, home: tuple[str, str], goal: tuple[str, str], amount: int, other: str | None, nonce: int
+    ) -> None:
+        name, by = f"trf_{self.asked}", other or home[1]
+        sides = (self.account(home), self.account(goal), SHOPS[goal[0]])
+        self.ask(PostTransfer(name, SHOPS[home[0]], *sides, amount, None, self.word(by, nonce), 60_000), by)
 
-    @rule(data=st.data(), phase=st.sampled_from(["accept", "reject", "end", "wrong end"]))
-    def saga(self, *, data: st.DataObject, phase: str) -> None:
-        """Take any phase of any transfer: late, early, again, or one that the other side never said."""
-        if not self.flying:
-            return
-        name = data.draw(st.sampled_from(sorted(self.flying)))
+    @rule(data=st.data(), phases=st.lists(st.sampled_from(["accept", "reject", "end", "wrong end"]), max_size=3))
+    def saga(self, *, data: st.DataObject, phases: list[str]) -> None:
+        """Take any phases of any transfer: late, early, again, or one that the other side never said."""
+        if self.flying:
+            name = data.draw(st.sampled_from(sorted(self.flying)))
+            for phase in phases:
+                self.take(name, phase)
+
+    def take(self, name: str, phase: str) -> None:
         flown, arrived = self.flying[name], self.arrived.get(name)
         said = (name, flown.receiver_frame, flown.frame_id, flown.sender, flown.receiver, flown.amount, "ledger/0/0")
-        if phase == "accept":
-            self.ask(AcceptTransfer(*said))
-        elif phase == "reject":
-            self.ask(RejectTransfer(*said))
+        if phase in ("accept", "reject"):
+            self.ask((AcceptTransfer if phase == "accept" else RejectTransfer)(*said))
         elif arrived is not None or flown.receiver_frame == flown.frame_id:
             # Across frames a sending side can only believe; what the process manager tells it is what was decided.
             commits = isinstance(arrived, TransferAccepted)
@@ -196,11 +208,11 @@ class Interleavings(RuleBasedStateMachine):
             end = CommitTransfer(name, flown.frame_id, "ledger/0/0")
             self.ask(end if commits else AbortTransfer(name, flown.frame_id, "timeout", "ledger/0/0"))
 
-    @rule(source=SHOP, who=PERSON, goal=SHOP, to=PERSON, amount=AMOUNTS, nonce=st.integers(0, 8))
-    def hold(self, *, source: str, who: str, goal: str, to: str, amount: int, nonce: int) -> None:
-        sides = (self.account(source, who), self.account(goal, to), SHOPS[goal], to)
-        word = self.word(who, nonce)
-        self.ask(HoldPayment(f"pay_{self.asked}", SHOPS[source], *sides, amount, self.now + 60_000, word), who)
+    @rule(home=HOME, goal=HOME, amount=AMOUNTS, nonce=NONCE)
+    def hold(self, *, home: tuple[str, str], goal: tuple[str, str], amount: int, nonce: int) -> None:
+        sides = (self.account(home), self.account(goal), SHOPS[goal[0]], goal[1])
+        word = self.word(home[1], nonce)
+        self.ask(HoldPayment(f"pay_{self.asked}", SHOPS[home[0]], *sides, amount, self.now + 60_000, word), home[1])
 
     @rule(data=st.data(), by=PERSON, what=st.sampled_from(["claim", "cancel", "expire"]))
     def end_payment(self, *, data: st.DataObject, by: str, what: str) -> None:
@@ -212,12 +224,12 @@ class Interleavings(RuleBasedStateMachine):
             else:
                 self.ask((CancelPayment if what == "cancel" else ExpirePayment)(name, frame_id), by)
 
-    @rule(shop=SHOP, who=PERSON, amount=AMOUNTS, lock=st.sampled_from([0, 30, 365]), nonce=st.integers(0, 8))
-    def place(self, *, shop: str, who: str, amount: int, lock: int, nonce: int) -> None:
-        name, held = f"stk_{self.asked}", self.account(shop, who)
-        self.ask(PlaceStake(name, SHOPS[shop], held, amount, lock, self.word(who, nonce)), who)
+    @rule(home=HOME, amount=AMOUNTS, lock=st.sampled_from([0, 30, 365]), nonce=NONCE)
+    def place(self, *, home: tuple[str, str], amount: int, lock: int, nonce: int) -> None:
+        name, word = f"stk_{self.asked}", self.word(home[1], nonce)
+        self.ask(PlaceStake(name, SHOPS[home[0]], self.account(home), amount, lock, word), home[1])
 
-    @rule(data=st.data(), nonce=st.integers(0, 8))
+    @rule(data=st.data(), nonce=NONCE)
     def withdraw(self, *, data: st.DataObject, nonce: int) -> None:
         if self.stakes:
             known = data.draw(st.sampled_from(self.stakes))
@@ -235,12 +247,12 @@ class Interleavings(RuleBasedStateMachine):
         for payload in steps.values() if step == "all" else [steps[step]]:
             self.ask(payload)
 
-    @rule(shop=SHOP, who=PERSON)
-    def propose(self, shop: str, who: str) -> None:
+    @rule(home=HOME)
+    def propose(self, home: tuple[str, str]) -> None:
         asked = ("parameter", "Charge more", None, "fee_bps", "500", self.now + 10_000)
-        self.ask(OpenProposal(f"prp_{self.asked}", SHOPS[shop], shop, *asked), who)
+        self.ask(OpenProposal(f"prp_{self.asked}", SHOPS[home[0]], home[0], *asked), home[1])
 
-    @rule(data=st.data(), who=PERSON, choice=st.sampled_from(["yes", "no", "abstain"]), nonce=st.integers(0, 8))
+    @rule(data=st.data(), who=PERSON, choice=st.sampled_from(["yes", "no", "abstain"]), nonce=NONCE)
     def vote(self, *, data: st.DataObject, who: str, choice: str, nonce: int) -> None:
         if self.proposals:
             known = data.draw(st.sampled_from(self.proposals))
