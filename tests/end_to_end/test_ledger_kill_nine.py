@@ -59,7 +59,7 @@ class Stream:
         except Unreachable:
             return False
         except Refused as refusal:
-            if refusal.status != 503:
+            if not refusal.retryable:
                 raise  # everyone has enough
             return False
         return True
