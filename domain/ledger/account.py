@@ -61,7 +61,7 @@ def account_key(account: str) -> str:
 def account(state: State, name: str) -> Account | None:
     """Find an account."""
     entry = state.get(account_key(name))
-    return None if entry is None else Account(*entry)
+    return entry if entry is None or isinstance(entry, Account) else Account(*entry)
 
 
 def nonce_key(frame_id: str, owner: str, nonce: str) -> str:

@@ -81,13 +81,14 @@ def post(
         known = accounts.get(name)
         if known is None:
             known = Account(*state[account_key(name)])
+        where, shop, owner, kind, available, staked, held, frozen = known
         if part == AVAILABLE:
-            known = known._replace(available=known.available + amount)
+            available += amount
         elif part == STAKED:
-            known = known._replace(staked=known.staked + amount)
+            staked += amount
         else:
-            known = known._replace(held=known.held + amount)
-        accounts[name] = known
+            held += amount
+        accounts[name] = Account(where, shop, owner, kind, available, staked, held, frozen)
         circulating += amount
     if circulating + sum(counters.values()):
         raise UnbalancedError(f"{frame_id}: postings that do not sum to zero: {postings}")
