@@ -5,15 +5,12 @@ import dataclasses
 import re
 import subprocess
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-import domain.facts.fact
-import domain.facts.playlist
-import domain.facts.signer
-import domain.facts.webhook
-from domain.catalog import BY_CLASS, BY_NAME, CATALOG
+from domain.catalog import BY_CLASS, BY_NAME, CATALOG, CONTEXTS
 
 ROOT = Path(__file__).resolve().parents[2]
 LAYERS = ("domain", "log", "projections", "processors", "api", "muniment")
@@ -98,16 +95,15 @@ def test_every_module_says_what_it_is_for() -> None:
 def test_the_catalog_names_every_command_and_event_once() -> None:
     written = {
         cls
+        for context in CONTEXTS
         for module in (
-            domain.facts.fact,
-            domain.facts.playlist,
-            domain.facts.signer,
-            domain.facts.webhook,
+            import_module(f"domain.{context}.{path.stem}") for path in (ROOT / "domain" / context).glob("*.py")
         )
         for cls in vars(module).values()
         if dataclasses.is_dataclass(cls) and isinstance(cls, type) and cls.__module__ == module.__name__
     }
-    assert written - set(BY_CLASS) == {domain.facts.fact.Subject}
+    parts = {cls.__name__ for cls in written - set(BY_CLASS)}
+    assert parts == {"Kind", "Subject", "Mandate", "Posting", "Premium", "Reward", "Terms"}
     assert len(BY_CLASS) == len(BY_NAME) == len(CATALOG)
 
 
