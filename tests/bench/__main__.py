@@ -110,6 +110,7 @@ def measure_transfers() -> None:
     say("raw idempotent produces, in batches", f"{found['raw_produces']:,.0f}/s", f"batches of {decisions.BATCH}")
     share = found["decisions"] / found["single_produces"]
     say("transfers of one decider, one frame", f"{found['decisions']:,.0f}/s", f"{share:.0%} of one by one")
+    say("the same, by the core's own time", f"{found['busy']:,.0f}/s", "whatever else the machine did")
     with_registry(transferred)
 
 

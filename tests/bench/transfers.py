@@ -182,4 +182,4 @@ async def from_the_log(kafka: str, count: int = TRANSFERS) -> dict[str, float]:
     await decisions.produce(log, topic.commands("ledger"), partition, [*before, *values])
     decided = await decisions.decided_a_second(log, "ledger", partition, len(before), len(before) + len(values))
     await log.close()
-    return {"single_produces": single, "raw_produces": raw, "decisions": decided}
+    return {"single_produces": single, "raw_produces": raw, "decisions": decided.wall, "busy": decided.busy}
