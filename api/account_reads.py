@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.ledger_requests import LEDGER
+from api.ledger_requests import LEDGER, named
 from api.ledger_views import PaymentView, TransferView
 from api.moments import read_moment
 from api.pages import page, place_in, write_cursor
@@ -122,7 +122,7 @@ def shown_payment(stored: StoredPayment) -> JsonObject:
 
 async def _account(asked: Asked) -> tuple[StoredAccount, dict[str, str]]:
     """Find the account that the path names, if the caller may read it."""
-    name, query = asked.path("id"), asked.query
+    name, query = named(asked), asked.query
     sent = getattr(query, "as_of", None)
     moment = None if sent is None else await read_moment(asked, sent, LEDGER)
 
@@ -169,7 +169,7 @@ async def statement(asked: Asked) -> web.StreamResponse:
 
 async def show_transfer(asked: Asked) -> web.StreamResponse:
     """Show a transfer: its id is known to whoever was told it."""
-    name = asked.path("id")
+    name = named(asked)
 
     async def ask(transaction: Transaction, generation: Generation) -> StoredTransfer | None:
         return await queries.transfer(transaction, generation, name)
@@ -182,7 +182,7 @@ async def show_transfer(asked: Asked) -> web.StreamResponse:
 
 async def show_payment(asked: Asked) -> web.StreamResponse:
     """Show a payment: its id is known to whoever was told it."""
-    name = asked.path("id")
+    name = named(asked)
 
     async def ask(transaction: Transaction, generation: Generation) -> StoredPayment | None:
         return await queries.payment(transaction, generation, name)

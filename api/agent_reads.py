@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from api.account_reads import may_read
 from api.fact_requests import Did
-from api.ledger_requests import LEDGER
+from api.ledger_requests import LEDGER, Name, named
 from api.ledger_views import AgentView, ProposalView, StakeView
 from api.pages import page, read_cursor, write_cursor
 from api.postgres_reads import PROBLEMS, offsets_in, read
@@ -46,7 +46,7 @@ class StakesQuery(PageQuery):
 class ProposalsQuery(PageQuery):
     """Proposals of a registry or all, of a status or any."""
 
-    registry: Maybe[Annotated[str, Field(min_length=1, max_length=63)]] = None
+    registry: Maybe[Name] = None
     status: Maybe[Literal["open", "passed", "rejected"]] = None
 
 
@@ -135,7 +135,7 @@ async def browse_agents(asked: Asked) -> web.StreamResponse:
 
 async def show_agent(asked: Asked) -> web.StreamResponse:
     """Show an agent."""
-    name = asked.path("id")
+    name = named(asked)
 
     async def ask(transaction: Transaction, generation: Generation) -> StoredAgent | None:
         return await ledger_agent_queries.agent(transaction, generation, name)
@@ -201,7 +201,7 @@ async def browse_proposals(asked: Asked) -> web.StreamResponse:
 
 async def show_proposal(asked: Asked) -> web.StreamResponse:
     """Show a proposal."""
-    name = asked.path("id")
+    name = named(asked)
 
     async def ask(transaction: Transaction, generation: Generation) -> StoredProposal | None:
         return await ledger_stake_queries.proposal(transaction, generation, name)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from api.agent_cards import check_card
 from api.fact_requests import Did, check_did
-from api.ledger_requests import WRITES, admin_intent, known_registry, named_after
+from api.ledger_requests import WRITES, admin_intent, known_registry, named, named_after
 from api.ledger_results import code_hash
 from api.ledger_views import AgentView, DeveloperView
 from api.problems import invalid
@@ -56,7 +56,7 @@ def _check_agent(asked: Asked) -> None:
 
 async def register(asked: Asked) -> web.StreamResponse:
     """Register a developer: itself, or anyone by an admin."""
-    name, body, caller = asked.path("id"), asked.body, asked.caller
+    name, body, caller = named(asked), asked.body, asked.caller
     known = await known_registry(asked, name)
     own = identity(body.did) == caller.identity
     authority = asked.api.authority(caller.identity) if not own and "admin" in asked.roles else None
@@ -67,7 +67,7 @@ async def register(asked: Asked) -> web.StreamResponse:
 
 async def register_agent(asked: Asked) -> web.StreamResponse:
     """Register an agent as its developer."""
-    name, body = asked.path("id"), asked.body
+    name, body = named(asked), asked.body
     known = await known_registry(asked, name)
     payload = RegisterAgent(known.frame_id, name, "", body.did, asked.statement, body.origin_registry_location)
     return await write(

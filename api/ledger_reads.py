@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.ledger_requests import LEDGER
+from api.ledger_requests import LEDGER, Name, named
 from api.ledger_views import FrameView, SupplyView
 from api.pages import page, place_in, write_cursor
 from api.postgres_reads import PROBLEMS, read
@@ -27,7 +27,7 @@ EVENT_READERS = frozenset({"operator", "auditor"})
 class EventsQuery(FreshQuery):
     """A frame's events behind a cursor; ``0`` from the start."""
 
-    frame: Annotated[str, Field(min_length=1, max_length=63)]
+    frame: Name
     since: Annotated[str, Field(min_length=1, max_length=4096)] = START
     limit: Annotated[int, Field(ge=1, le=LIMIT_MAX), Digits] = LIMIT_DEFAULT
 
@@ -80,7 +80,7 @@ async def browse(asked: Asked) -> web.StreamResponse:
 
 async def show(asked: Asked) -> web.StreamResponse:
     """Show a frame."""
-    name = asked.path("id")
+    name = named(asked)
 
     async def ask(transaction: Transaction, generation: Generation) -> StoredFrame | None:
         return await ledger_queries.frame(transaction, generation, name)
@@ -93,7 +93,7 @@ async def show(asked: Asked) -> web.StreamResponse:
 
 async def supply(asked: Asked) -> web.StreamResponse:
     """Show a frame's tokens, and whether they add up."""
-    name = asked.path("id")
+    name = named(asked)
 
     async def ask(transaction: Transaction, generation: Generation) -> tuple[StoredSupply | None, dict[int, int]]:
         found = await ledger_queries.supply(transaction, generation, name)

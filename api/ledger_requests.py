@@ -1,5 +1,6 @@
 """What the ledger's writes have in common: amounts, ids, whose account it is, and mandates that an owner signed."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -25,6 +26,7 @@ from log.scope import command_id
 from projections.mirror import caught_up
 
 LEDGER: Final = "ledger"
+ID_FORM: Final = re.compile(r"[a-z0-9_-]{1,128}")
 UNKNOWN_WAIT_S: Final = 1.0
 """How long what isn't here yet is waited for: another process may have just decided it."""
 WRITES: Final = ("unauthenticated", "idempotency_conflict", "log_unavailable", "outcome_unknown")
@@ -72,6 +74,14 @@ def moment_of(text: str, pointer: str) -> int:
     if not is_time(text):
         raise invalid(pointer, "a time is RFC 3339 in UTC")
     return read_time(text)
+
+
+def named(asked: Asked) -> str:
+    """Give the id that a path names; raises ``not_found`` for text that no id is."""
+    name = asked.path("id")
+    if ID_FORM.fullmatch(name) is None:
+        raise ProblemError("not_found", "there is nothing of this id")
+    return name
 
 
 async def known_account(asked: Asked, name: str) -> Account:

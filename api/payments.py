@@ -22,6 +22,7 @@ from api.ledger_requests import (
     known_entry,
     mandate_of,
     moment_of,
+    named,
     order_intent,
     signed_bytes_of,
 )
@@ -69,7 +70,7 @@ async def hold(asked: Asked) -> web.StreamResponse:
 
 async def claim(asked: Asked) -> web.StreamResponse:
     """Claim a payment as its payee: it becomes a transfer."""
-    name = asked.path("id")
+    name = named(asked)
     known = Payment(*await known_entry(asked, payment_key(name)))
     transfer_id = "trf_" + name.removeprefix("pay_")
     payload = ClaimPayment(name, known.frame_id, transfer_id, asked.api.settings.transfer_timeout_ms)
@@ -78,7 +79,7 @@ async def claim(asked: Asked) -> web.StreamResponse:
 
 async def cancel(asked: Asked) -> web.StreamResponse:
     """Take a payment back as its payer."""
-    name = asked.path("id")
+    name = named(asked)
     known = Payment(*await known_entry(asked, payment_key(name)))
     return await write(asked, admin_intent(asked, {"id": name}, known.frame_id, CancelPayment(name, known.frame_id)))
 

@@ -17,6 +17,7 @@ from api.ledger_requests import (
     amount_of,
     known_account,
     known_registry,
+    named,
 )
 from api.ledger_results import code_hash, invite_codes
 from api.ledger_views import FrameView, FreezingView, InvitesView, MoneyView, RegistryView
@@ -142,7 +143,7 @@ async def open_frame(asked: Asked) -> web.StreamResponse:
 
 async def open_registry(asked: Asked) -> web.StreamResponse:
     """Open a registry in a frame."""
-    frame_id, body = asked.path("id"), asked.body
+    frame_id, body = named(asked), asked.body
     known = asked.api.mirror.get(f"registry/{body.registry_id}")
     if known is not None and known[0] != frame_id:
         # Another frame's registries are decided elsewhere, and a registry is found by its id alone.
@@ -155,7 +156,7 @@ async def open_registry(asked: Asked) -> web.StreamResponse:
 
 async def change_registry(asked: Asked) -> web.StreamResponse:
     """Change some of a registry's terms."""
-    name = asked.path("id")
+    name = named(asked)
     known = await known_registry(asked, name)
     unnamed: dict[str, Any] = dict.fromkeys(Terms.__slots__)
     named = unnamed | named_terms(asked.body)
@@ -165,7 +166,7 @@ async def change_registry(asked: Asked) -> web.StreamResponse:
 
 async def invite(asked: Asked) -> web.StreamResponse:
     """Make invite codes, which only this answer shows."""
-    name, caller = asked.path("id"), asked.caller
+    name, caller = named(asked), asked.caller
     known = await known_registry(asked, name)
     asked_hash = request_hash(f"POST {asked.route.path}", {"id": name}, asked.json)
     given_key = idempotency_key(asked.request)
@@ -187,7 +188,7 @@ async def burn(asked: Asked) -> web.StreamResponse:
 
 
 async def _money(asked: Asked, make: type[MintTokens | BurnTokens]) -> web.StreamResponse:
-    frame_id, body = asked.path("id"), asked.body
+    frame_id, body = named(asked), asked.body
     if asked.api.mirror.get(frame_key(frame_id)) is not None:
         authority = asked.api.authority(asked.caller.identity)
         payload = make(frame_id, body.account, amount_of(body.amount), authority)
@@ -206,7 +207,7 @@ async def unfreeze(asked: Asked) -> web.StreamResponse:
 
 
 async def _freezing(asked: Asked, make: type[FreezeAccount | UnfreezeAccount]) -> web.StreamResponse:
-    name = asked.path("id")
+    name = named(asked)
     known = await known_account(asked, name)
     payload = make(known.frame_id, name, asked.api.authority(asked.caller.identity))
     return await write(asked, admin_intent(asked, {"id": name}, known.frame_id, payload))

@@ -23,6 +23,7 @@ from api.ledger_requests import (
     known_registry,
     mandate_of,
     moment_of,
+    named,
     named_after,
     order_intent,
     signed_bytes_of,
@@ -126,7 +127,7 @@ async def place(asked: Asked) -> web.StreamResponse:
 
 async def withdraw(asked: Asked) -> web.StreamResponse:
     """Take a stake back whose lock is over."""
-    stake_id, body = asked.path("id"), asked.body
+    stake_id, body = named(asked), asked.body
     known = Stake(*await known_entry(asked, stake_key(stake_id)))
     signed = signed_bytes_of("unstake", asked.json)  # type: ignore[arg-type]  # its shape is an object's
     payload = WithdrawStake(stake_id, known.frame_id, mandate_of(body, known.owner))
@@ -157,7 +158,7 @@ async def propose(asked: Asked) -> web.StreamResponse:
 
 async def vote(asked: Asked) -> web.StreamResponse:
     """Vote; the last vote of a DID before the end counts."""
-    proposal_id, voter = asked.path("id"), asked.caller.did
+    proposal_id, voter = named(asked), asked.caller.did
     known = Proposal(*await known_entry(asked, proposal_key(proposal_id)))
     signed = signed_bytes_of("vote", asked.json)  # type: ignore[arg-type]  # its shape is an object's
     payload = CastVote(proposal_id, known.frame_id, asked.body.choice, mandate_of(asked.body, voter))

@@ -164,3 +164,13 @@ async def test_a_command_on_the_ledger_is_found_by_its_id(economy: Economy) -> N
     assert sent.status == 202, sent.text
     ruled = await economy.registry.ruled(sent.headers["Location"])
     assert (ruled.json["status"], ruled.json["result"]["grant"]) == ("accepted", str(GRANT))
+
+
+@pytest.mark.parametrize(
+    "path", ["accounts/{}", "frames/{}", "transfers/{}", "payments/{}", "agents/{}", "proposals/{}"]
+)
+@pytest.mark.parametrize("name", ["%00", "a%00b", "%C3%A9", "a%2Fb", "A", "a" * 129])
+async def test_text_that_no_id_is_finds_nothing(economy: Economy, path: str, name: str) -> None:
+    economy.registry.api.reads = object()
+    answer = await economy.registry.ask("GET", "/" + path.format(name), by=economy.registry.operator)
+    assert (answer.status, answer.code) == (404, "not_found")
