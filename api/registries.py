@@ -102,7 +102,7 @@ def named_terms(request: TermsRequest) -> dict[str, Any]:
     """Give the terms that a request names; raises ``invalid_request``."""
     genesis = request.genesis or GenesisRequest()
     staking, governance = request.staking or StakingRequest(), request.governance or GovernanceRequest()
-    named = {
+    terms = {
         "fee_bps": request.fee_bps,
         "step_bps": request.step_bps,
         "velocity_threshold_bps": request.velocity_threshold_bps,
@@ -115,7 +115,7 @@ def named_terms(request: TermsRequest) -> dict[str, Any]:
         "quorum_bps": governance.quorum_bps,
         "threshold_bps": governance.threshold_bps,
     }
-    return {name: value for name, value in named.items() if value is not None}
+    return {name: value for name, value in terms.items() if value is not None}
 
 
 def _premiums(sent: dict[str, int]) -> tuple[Premium, ...]:
@@ -159,8 +159,8 @@ async def change_registry(asked: Asked) -> web.StreamResponse:
     name = named(asked)
     known = await known_registry(asked, name)
     unnamed: dict[str, Any] = dict.fromkeys(Terms.__slots__)
-    named = unnamed | named_terms(asked.body)
-    payload = ChangeRegistry(known.frame_id, name, **named, authority=asked.api.authority(asked.caller.identity))
+    terms = unnamed | named_terms(asked.body)
+    payload = ChangeRegistry(known.frame_id, name, **terms, authority=asked.api.authority(asked.caller.identity))
     return await write(asked, admin_intent(asked, {"id": name}, known.frame_id, payload))
 
 
