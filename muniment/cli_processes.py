@@ -9,7 +9,7 @@ from muniment.settings import TABLE
 
 UP_SETTINGS: Final = (
     "data", "port", "rate_limits", "partitions", "kafka", "postgres", "webhook_targets", "feed_origin", "issuer",
-    "subject_types", "log_level",
+    "subject_types", "log_level", "first_frame", "transfer_timeout",
 )  # fmt: skip
 PROCESSES: Final[Mapping[str, str]] = {
     "api": "run an api: it checks, appends, reads, and serves the feed",

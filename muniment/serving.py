@@ -100,6 +100,7 @@ def _api_settings(settings: Settings) -> ApiSettings:
         feed_origin=settings.feed_origin,
         any_webhook_target=settings.webhook_targets == "any",
         hook_secret=settings.hook_secret,
+        transfer_timeout_ms=settings.transfer_timeout * 1000,
     )
 
 

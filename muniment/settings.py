@@ -20,6 +20,8 @@ MAX_REPLICATION: Final = 9
 DEFAULT_FEED_ORIGIN: Final = "feed.ff"
 DEFAULT_FRAME: Final = "local"
 NO_FRAME: Final = "none"
+DEFAULT_TRANSFER_TIMEOUT_S: Final = 60
+MAX_TRANSFER_TIMEOUT_S: Final = 86_400
 SUBJECT_TYPES: Final = ("playlist", "asset", "device", "user")
 
 OTHER_VARIABLES: Final[Mapping[str, str]] = {
@@ -48,16 +50,13 @@ def _port(given: str) -> int:
     return int(given)
 
 
-def _partitions(given: str) -> int:
-    if not given.isdecimal() or not 1 <= int(given) <= MAX_PARTITIONS:
-        raise ValueError(f"is a number from 1 to {MAX_PARTITIONS}")
-    return int(given)
+def _up_to(most: int) -> Callable[[str], int]:
+    def read(given: str) -> int:
+        if not given.isdecimal() or not 1 <= int(given) <= most:
+            raise ValueError(f"is a number from 1 to {most}")
+        return int(given)
 
-
-def _replication(given: str) -> int:
-    if not given.isdecimal() or not 1 <= int(given) <= MAX_REPLICATION:
-        raise ValueError(f"is a number from 1 to {MAX_REPLICATION}")
-    return int(given)
+    return read
 
 
 def _url(given: str) -> str:
@@ -134,13 +133,13 @@ class Settings:
     partitions: int = _setting(
         DEFAULT_PARTITIONS,
         "How many partitions a topic gets when it is created; later ones follow the log.",
-        read=_partitions,
+        read=_up_to(MAX_PARTITIONS),
         metavar="N",
     )
     replication: int = _setting(
         1,
         "On how many brokers a topic lies when it is created; 3 in production, where the cluster has as many.",
-        read=_replication,
+        read=_up_to(MAX_REPLICATION),
         metavar="N",
     )
     rate_limits: str = _setting("default", "`off`, `default`, or a JSON file of tiers.", metavar="off|default|FILE")
@@ -155,6 +154,12 @@ class Settings:
         "The sovereign frame that `up` opens on an empty ledger; `none` for none.",
         read=_frame,
         metavar="FRAME",
+    )
+    transfer_timeout: int = _setting(
+        DEFAULT_TRANSFER_TIMEOUT_S,
+        "Seconds until a transfer across registries that nobody accepted is given up.",
+        read=_up_to(MAX_TRANSFER_TIMEOUT_S),
+        metavar="SECONDS",
     )
     subject_types: tuple[str, ...] = _setting(
         SUBJECT_TYPES,
