@@ -6,7 +6,7 @@ from aiohttp import web
 from pydantic import BaseModel, Field
 
 from api.account_reads import may_read
-from api.fact_requests import Did
+from api.fact_requests import Did, check_did
 from api.ledger_requests import LEDGER, Name, named
 from api.ledger_views import AgentView, ProposalView, StakeView
 from api.pages import page, read_cursor, write_cursor
@@ -149,6 +149,8 @@ async def show_agent(asked: Asked) -> web.StreamResponse:
 async def browse_stakes(asked: Asked) -> web.StreamResponse:
     """List an owner's stakes, newest first."""
     query: StakesQuery = asked.query
+    if query.owner is not None:
+        check_did(query.owner, "/owner")
     owner = query.owner or asked.caller.did
     own = identity(owner) == asked.caller.identity
     if not own and asked.roles.isdisjoint({"operator", "admin"}):
