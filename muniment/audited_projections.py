@@ -8,8 +8,9 @@ from typing import Final
 from domain.decider import Entry
 from log.store import MemoryStore, Store
 from processors.audit_feed import FeedRows
+from processors.audit_row_keys import row_key
 from processors.audit_rows import Dump, Row
-from processors.audit_tables import RULES, row_key
+from processors.audit_tables import RULES
 from projections import dump
 from projections.feed_dump import dump_feed, marks_of, open_running
 from projections.postgres import Postgres
@@ -29,8 +30,6 @@ async def opened(
         dumps: list[Dump] = []
         if postgres is not None:
             for projection in dump.PROJECTIONS:
-                if projection.name not in RULES:
-                    continue
                 found = await held.enter_async_context(dump.dump(postgres, projection.name))
                 dumps.append(_of_tables(found))
         for folder in feeds:

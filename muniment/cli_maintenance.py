@@ -16,7 +16,7 @@ from muniment.settings import Settings
 
 ALL: Final = "all"
 PLAYLISTS: Final = "playlists"
-REBUILT: Final = ("facts", "signers", PLAYLISTS, "webhooks", ALL)
+REBUILT: Final = ("facts", "signers", PLAYLISTS, "webhooks", "ledger", ALL)
 SUPPLY: Final = "supply"
 CLIENT_ID: Final = "muniment-cli"
 

@@ -5,23 +5,11 @@ from typing import Any, Final
 
 from domain.did import identity
 from domain.facts import fact, signer, webhook
+from processors.audit_ledger_rows import LedgerRows
+from processors.audit_row_keys import row_key
 from processors.audit_rows import Change, Get, RowRules
 
 Place = tuple[int, int]
-
-KEYS: Final[Mapping[str, tuple[str, ...]]] = {
-    "facts": ("fact_id",),
-    "fact_changes": ("fact_id", "pos"),
-    "signers": ("identity", "pos"),
-    "webhooks": ("webhook_id",),
-    "deliveries": ("webhook_id", "sequence"),
-}
-"""What makes a row of each table one."""
-
-
-def row_key(table: str, row: Mapping[str, Any]) -> str:
-    """Give the key under which a row is compared."""
-    return table + "/" + "/".join(str(row[column]) for column in KEYS[table])
 
 
 def _row(table: str, **columns: Any) -> Change:
@@ -190,5 +178,10 @@ class WebhookRows(RowRules):
         yield key, {**(get(key) or {}), **after, **said}
 
 
-RULES: Final[Mapping[str, RowRules]] = {"facts": FactRows(), "signers": SignerRows(), "webhooks": WebhookRows()}
+RULES: Final[Mapping[str, RowRules]] = {
+    "facts": FactRows(),
+    "signers": SignerRows(),
+    "webhooks": WebhookRows(),
+    "ledger": LedgerRows(),
+}
 """The Postgres projections by their name."""

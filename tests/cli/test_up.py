@@ -138,7 +138,7 @@ def test_the_audit_finds_every_projection_equal_to_the_log_and_an_export_needs_n
 ) -> None:
     verdict = up.ask("audit")
     assert verdict["holds"] is True, verdict["difference"]
-    assert set(verdict["projections"]) >= {"facts", "signers", "webhooks", "playlists"}
+    assert set(verdict["projections"]) >= {"facts", "signers", "webhooks", "playlists", "ledger"}
     assert up.ask("audit", "--from-log")["holds"] is True
     exported = tmp_path / "export"
     up.ask("export", str(exported))
@@ -149,7 +149,7 @@ def test_projections_are_rebuilt_while_all_goes_on(up: Up) -> None:
     done = muniment("rebuild", "all", "--json", "--data", str(up.data))
     assert done.returncode == 0, done.stderr
     rebuilt = [json.loads(line) for line in done.stdout.splitlines()]
-    assert {each["projection"] for each in rebuilt} == {"facts", "signers", "webhooks", "playlists"}
+    assert {each["projection"] for each in rebuilt} == {"facts", "signers", "webhooks", "playlists", "ledger"}
     assert up.ask("audit")["holds"] is True
 
 

@@ -134,7 +134,7 @@ def test_the_log_is_audited_exported_and_its_projections_rebuilt(story: Story, t
     verdict = story.ask("audit")
     assert verdict["holds"]
     assert verdict["facts"] == 4
-    assert {"facts", "signers", "webhooks", "playlists"} <= set(verdict["projections"])
+    assert {"facts", "signers", "webhooks", "playlists", "ledger"} <= set(verdict["projections"])
     assert "no difference found" in story.registry.cli("audit")
     story.ask("export", str(tmp_path / "an export"))
     # An auditor has the export and nothing else: no data directory, no broker, no database.
@@ -146,7 +146,7 @@ def test_the_log_is_audited_exported_and_its_projections_rebuilt(story: Story, t
         name: story.ask("audit", "--from-log")[name] for name in ("facts", "decisions", "signatures")
     }
     rebuilt = [json.loads(line) for line in story.registry.cli("rebuild", "all", "--json").splitlines()]
-    assert {each["projection"] for each in rebuilt} == {"facts", "signers", "webhooks", "playlists"}
+    assert {each["projection"] for each in rebuilt} == {"facts", "signers", "webhooks", "playlists", "ledger"}
     assert [each for each in rebuilt if each["difference"] is not None] == []
     assert all(each["rows"] > 0 for each in rebuilt)
     assert story.ask("audit")["holds"]
