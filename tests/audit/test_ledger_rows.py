@@ -27,7 +27,7 @@ from projections.projector import Projector
 from tests.audit.economy import every_kind_of_movement
 from tests.conftest import Services
 from tests.projections.conftest import emptied
-from tests.projections.ledger_world import PARTITIONS, feed, ledger_tables, project
+from tests.projections.ledger_world import OWNERS, PARTITIONS, Economy, feed, ledger_tables, project
 from tests.projections.test_ledger import played
 
 pytestmark = [pytest.mark.slow, pytest.mark.stack]
@@ -173,3 +173,20 @@ async def test_any_play_of_money_is_compared_as_of_any_marks(services: Services)
         assert await compared(economy.log, postgres, PARTITIONS) == sum(
             map(len, (await ledger_tables(postgres)).values())
         )
+
+
+async def test_a_card_that_postgres_writes_otherwise_is_compared_by_its_values(services: Services) -> None:
+    economy = await Economy().start()
+    numbers = {"far": [1e23, 1.5e22, -1e21, 1e-7, 2.5, 1e300, 2**53 - 1, -0.0, 5e-324], "z": 1, "a": [True, None]}
+    card = {
+        "name": "\0Her\tald\\",
+        "description": 7,
+        "skills": [{"id": 'q"', "tags": ["\0", 3, "b"]}, "none"],
+        **numbers,
+    }
+    await economy.agent("books", OWNERS[0], "did:key:zAgent", card)
+    async with emptied_postgres(services) as postgres:
+        await project(economy, postgres)
+        await Projector(postgres, PROJECTIONS).marks("facts", PARTITIONS)
+        found = await compared(economy.log, postgres, PARTITIONS)
+        assert isinstance(found, int), str(found)

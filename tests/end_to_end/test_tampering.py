@@ -23,6 +23,8 @@ TAMPERED = {
     "signers": ("signers", "roles = 'admin'", "identity"),
     "webhooks": ("webhooks", "url = 'http://elsewhere.test/'", "webhook_id"),
     "deliveries": ("webhooks", "body = '{}'", "webhook_id"),
+    "frames": ("ledger", "issued = issued + 1", "frame_id"),
+    "ledger_events": ("ledger", "event = '{}'", "frame_id"),
 }
 """By table: its projection, what is changed, and a column of its key."""
 
@@ -66,7 +68,7 @@ def test_a_row_that_somebody_touched_is_named_and_a_rebuild_makes_it_right(
     found = verdict(registry, expect=1)
     place = found["difference"]["place"]
     assert place.startswith(f"{projection}:{table}/{touched}"), found["difference"]
-    assert " @ facts/" in place
+    assert f" @ {'ledger' if projection == 'ledger' else 'facts'}/" in place
     if how == "changed":
         assert change.split(" ")[0] in found["difference"]["detail"]
     else:
