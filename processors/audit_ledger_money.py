@@ -164,10 +164,10 @@ def payment_ended(sheet: Sheet, event: PaymentClaimed | PaymentCancelled | Payme
 def posted(sheet: Sheet, event: Any, where: Where, first: int) -> int:
     """Move what an event's postings move, one row for each that is an account's, and count them all."""
     index = first
-    others = _others(sheet, event)
+    others, figures = _others(sheet, event), dict.fromkeys(FIGURES[:4], 0)
     for posting in event.postings:
         about, counterparty = next(others, (None, None))
-        _count(sheet, event.frame_id, posting)
+        _count(figures, posting)
         if posting.part != COUNTER:
             key = f"accounts/{posting.account}"
             sheet.add(key, **{posting.part: posting.amount})
@@ -179,20 +179,21 @@ def posted(sheet: Sheet, event: Any, where: Where, first: int) -> int:
                 counterparty=counterparty, memo=getattr(event, "memo", None),
             )  # fmt: skip
         index += 1
+    if any(figures.values()):
+        sheet.add(_frame(sheet, event.frame_id), **figures)
     return index
 
 
-def _count(sheet: Sheet, frame_id: str, posting: Any) -> None:
-    """Count a posting in its frame: a counter is written from its own side."""
-    key = _frame(sheet, frame_id)
+def _count(figures: dict[str, int], posting: Any) -> None:
+    """Count a posting in its frame's figures: a counter is written from its own side."""
     if posting.part != COUNTER:
-        sheet.add(key, circulating=posting.amount)
+        figures["circulating"] += posting.amount
     elif posting.account == ISSUED:
-        sheet.add(key, issued=-posting.amount)
+        figures["issued"] -= posting.amount
     elif posting.account == DESTROYED:
-        sheet.add(key, destroyed=posting.amount)
+        figures["destroyed"] += posting.amount
     else:
-        sheet.add(key, transit_net=-posting.amount)
+        figures["transit_net"] -= posting.amount
 
 
 def _others(sheet: Sheet, event: Any) -> Iterator[Other]:
