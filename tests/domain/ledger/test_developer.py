@@ -73,6 +73,12 @@ def test_a_grant_is_what_the_terms_say(*, enabled: bool, terms_grant: int, grant
     assert supply(scene.state, FRAME).issued == 3 * GRANT + grant
 
 
+def test_the_last_grant_that_fits_is_given() -> None:
+    room = moves((BENS, "available", -GRANT), ("issued", "counter", GRANT))
+    scene = market(MINTED_FULL, replace(MINTED_FULL, postings=room)).asked_by(DAN)
+    scene.when(REGISTER).then(REGISTERED)
+
+
 def test_an_admin_registers_anyone() -> None:
     scene = market()
     scene.when(replace(REGISTER, authority=HERE)).then(replace(REGISTERED, registered_by=ADMIN, authority=HERE))

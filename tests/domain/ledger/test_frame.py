@@ -103,6 +103,14 @@ def test_burning_ends_tokens() -> None:
     assert supply(scene.state, FRAME) == (3 * GRANT, 10, 0, 3 * GRANT - 10)
 
 
+def test_the_least_that_is_minted_and_burned_is_one() -> None:
+    scene = market()
+    scene.when(replace(MINT, amount=1)).when(replace(BURN, amount=1))
+    assert scene.balance(ANNS) == (GRANT, 0, 0)
+    for command in (MINT, BURN):
+        market().when(replace(command, amount=-1)).then_refused("amount_not_positive")
+
+
 def test_all_that_an_account_has_may_be_burned_and_no_more() -> None:
     scene = market()
     scene.when(replace(BURN, amount=GRANT + 1))

@@ -127,6 +127,8 @@ def test_across_registries_a_payment_holds_the_amount_alone() -> None:
 
 def test_in_one_frame_the_payee_is_looked_up_not_believed() -> None:
     market().when(replace(HOLD, receiver_owner=EVE)).then(HELD)
+    away = replace(HELD_CROSS, receiver=BENS, receiver_frame="away")
+    market().when(replace(HOLD, receiver_frame="away", receiver_owner=EVE)).then(away)
 
 
 @pytest.mark.parametrize("ahead_ms", [1, MINUTE_MS, HOUR_MS])
@@ -137,6 +139,19 @@ def test_a_payment_holds_for_an_hour_at_most(ahead_ms: int) -> None:
 @pytest.mark.parametrize("ahead_ms", [-1, 0, HOUR_MS + 1])
 def test_a_payment_holds_for_no_other_time(ahead_ms: int) -> None:
     market().when(replace(HOLD, expires_at=NOON + ahead_ms)).then_refused("out_of_bounds", {"bound": "expires_at"})
+
+
+@pytest.mark.parametrize(
+    ("command", "amount", "needed"),
+    [(HOLD, 995_024, None), (HOLD, 995_025, 1_000_001), (HOLD_CROSS, GRANT, None), (HOLD_CROSS, GRANT + 1, GRANT + 1)],
+)
+def test_what_is_held_must_be_there_with_its_fee(command: HoldPayment, amount: int, needed: int | None) -> None:
+    scene = market()
+    scene.when(replace(command, amount=amount))
+    if needed is None:
+        assert scene.balance(ANNS) == (0, 0, GRANT)
+    else:
+        scene.then_refused("insufficient_funds", {"available": str(GRANT), "needed": str(needed)})
 
 
 def test_the_payee_claims_and_the_payment_becomes_a_transfer() -> None:

@@ -63,6 +63,7 @@ def test_a_registry_opens_with_a_treasury_of_its_opener() -> None:
 def test_what_nobody_said_is_as_it_is_by_default() -> None:
     terms = Terms()
     assert (terms.fee_bps, terms.step_bps, terms.genesis_grant, terms.genesis_enabled) == (50, 0, 1_000 * AVT, True)
+    assert terms.velocity_threshold_bps == 1_000
     assert (terms.invite_required, terms.base_apy_bps, terms.mint_rewards) == (False, 500, False)
     assert {each.lock_days: each.bps for each in terms.premiums} == {30: 100, 90: 200, 180: 300, 365: 500}
     assert (terms.quorum_bps, terms.threshold_bps) == (2_000, 5_000)
@@ -94,6 +95,9 @@ def test_a_term_is_from_its_least_to_its_most(term: str, least: int, most: int) 
 
 @pytest.mark.parametrize("bps", [-1, 10_001])
 def test_a_premium_has_bounds_too(bps: int) -> None:
+    least_and_most = (Premium(30, 0), Premium(90, 10_000))
+    terms = replace(TERMS, premiums=least_and_most)
+    market().when(change(premiums=least_and_most)).then(RegistryChanged(FRAME, NORTH, terms, ADMIN, HERE))
     premiums = (Premium(30, 100), Premium(90, bps))
     market().when(change(premiums=premiums)).then_refused("out_of_bounds", {"bound": "premiums_bps"})
 
@@ -175,3 +179,9 @@ def test_a_fee_rises_by_a_step_for_each_threshold_of_velocity_and_keeps_to_its_b
     terms = replace(TERMS, fee_bps=fee, step_bps=step, velocity_threshold_bps=threshold)
     scene = market(RegistryChanged(FRAME, NORTH, terms, ADMIN, HERE), VelocityMeasured(FRAME, 0, 0, velocity))
     assert fee_bps(scene.state, known_of(scene)) == effective
+
+
+def test_a_fee_has_no_steps_before_a_velocity_was_measured() -> None:
+    terms = replace(TERMS, step_bps=10, velocity_threshold_bps=1)
+    scene = market(RegistryChanged(FRAME, NORTH, terms, ADMIN, HERE))
+    assert fee_bps(scene.state, known_of(scene)) == 50
