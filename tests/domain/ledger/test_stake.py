@@ -147,6 +147,7 @@ def test_power_is_remembered_for_as_long_as_a_vote_may_be_open_and_no_longer() -
         for name, entry in change_power(state, key, 1, number, NOON + number * DAY_MS):
             assert entry is not None
             state[name] = entry
-    assert len(state[key]) <= REMEMBERED_MS // DAY_MS + 2
+    assert len(state[key]) == 92 + 1, "the changes of 91 days and today, and what was before them"
+    assert REMEMBERED_MS == 91 * DAY_MS
     for number in range(209, 301):
         assert power_at(state, NORTH, ANN, number) == number
