@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from domain.decider import Change, Circumstances, Decider, Refusal, State
-from domain.ledger.account import Account, account_key
+from domain.ledger.account import Account, account_key, frozen
 from domain.ledger.frame import frame
 from domain.ledger.posting import AVAILABLE, COUNTER, HELD, ISSUED, MAX_AMOUNT, Posting, moved, post, room
 from domain.ledger.registry import Terms, registry, terms_of
@@ -138,7 +138,7 @@ RewardCommand = OpenRewardDay | RewardStakes | CloseRewardDay
 
 
 class RewardRefusal(StrEnum):
-    """Why nothing is paid, in order of precedence."""
+    """Why nothing is paid, in order of precedence; an account's refusals come behind these."""
 
     NOT_FOUND = "not_found"
     DAY_NOT_OVER = "day_not_over"
@@ -215,6 +215,8 @@ def rewarded(
     if day.minted and paid > room(state, command.frame_id):
         detail = f"a frame issues and holds at most {MAX_AMOUNT} micro-AVT"
         return Refusal(RewardRefusal.OUT_OF_BOUNDS, {"bound": "tokens_issued", "detail": detail})
+    if paid and not day.minted and Account(*state[account_key(treasury)]).frozen:
+        return frozen(treasury)
 
     source = (ISSUED, COUNTER) if day.minted else (treasury, HELD)
     targets = tuple((each.account, AVAILABLE, each.amount) for each in rewards)

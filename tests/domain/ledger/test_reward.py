@@ -212,6 +212,19 @@ def test_a_frozen_treasury_pays_nothing() -> None:
     scene.when(PAY).when(CLOSE).then(RewardDayClosed(*OF, 0, 30, ()))
 
 
+def test_a_treasury_that_is_frozen_within_a_day_keeps_what_was_set_aside() -> None:
+    scene = staked(DAY_OPENED, frozen(TREASURY))
+    scene.when(PAY).then_refused("account_frozen", {"account": TREASURY})
+    back = moves((TREASURY, "held", -30), (TREASURY, "available", 30))
+    scene.when(CLOSE).then(RewardDayClosed(*OF, 0, 0, back))
+
+
+def test_what_is_minted_does_not_come_from_a_frozen_treasury() -> None:
+    scene = staked(MINTS, frozen(TREASURY))
+    scene.when(OPEN).when(PAY)
+    assert scene.outcome[0].rewards == BOTH
+
+
 def test_rewards_are_minted_where_the_registry_is_set_so_and_the_frame_may() -> None:
     scene = staked(MINTS, has=0)
     before = supply(scene.state, FRAME)
