@@ -33,7 +33,7 @@ LONG = 10_000 * DAY_MS
 PARTITION_OF = {"one": 0, "two": 0, "far": 1}
 SHOPS = {"one-a": "one", "one-b": "one", "two-a": "two", "far-a": "far"}
 PEOPLE = ("ann", "ben", "eve")
-AMOUNTS = st.one_of(st.integers(0, 300), st.integers(1, 60_000), st.sampled_from([40_000, 2**63 - 1]))
+AMOUNTS = st.one_of(st.none(), st.integers(0, 300), st.integers(1, 60_000), st.sampled_from([40_000, 2**63 - 1]))
 SHOP, PERSON = st.sampled_from(sorted(SHOPS)), st.sampled_from(PEOPLE)
 HOMES = (
     *(("one-a", who) for who in ("ann", "ben")),
@@ -85,6 +85,10 @@ class Interleavings(RuleBasedStateMachine):
         shop, who = home
         return account_id(SHOPS[shop], shop, who, "treasury" if who == "admin" else "user")
 
+    def amount(self, home: tuple[str, str], amount: int | None) -> int:
+        """Give an amount, or all that lies there for none."""
+        return self.books.balances.get((self.account(home), "available"), 0) if amount is None else amount
+
     @initialize(fee=st.integers(50, 500), step=st.integers(0, 500), grant=st.integers(0, 100_000), mints=st.booleans())
     def begin(self, *, fee: int, step: int, grant: int, mints: bool) -> None:
         for frame_id in PARTITION_OF:
@@ -101,9 +105,9 @@ class Interleavings(RuleBasedStateMachine):
         self.ask(RegisterDeveloper(SHOPS[shop], shop, who, who, None, None, None), who)
 
     @rule(home=HOME, amount=AMOUNTS, burn=st.booleans())
-    def mint_or_burn(self, *, home: tuple[str, str], amount: int, burn: bool) -> None:
+    def mint_or_burn(self, *, home: tuple[str, str], amount: int | None, burn: bool) -> None:
         make = BurnTokens if burn else MintTokens
-        self.ask(make(SHOPS[home[0]], self.account(home), amount, "facts/0/0"))
+        self.ask(make(SHOPS[home[0]], self.account(home), self.amount(home, amount), "facts/0/0"))
 
     @rule(home=HOME, thaws=st.integers(0, 3))
     def freeze(self, *, home: tuple[str, str], thaws: int) -> None:
@@ -112,11 +116,14 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(home=HOME, goal=HOME, amount=AMOUNTS, other=st.sampled_from([None] * 6 + ["ann"]), nonce=NONCE)
     def transfer(
-        self, *, home: tuple[str, str], goal: tuple[str, str], amount: int, other: str | None, nonce: int
+        self, *, home: tuple[str, str], goal: tuple[str, str], amount: int | None, other: str | None, nonce: int
     ) -> None:
         name, by = f"trf_{self.asked}", other or home[1]
         sides = (self.account(home), self.account(goal), SHOPS[goal[0]])
-        self.ask(PostTransfer(name, SHOPS[home[0]], *sides, amount, None, self.word(by, nonce), 60_000), by)
+        self.ask(
+            PostTransfer(name, SHOPS[home[0]], *sides, self.amount(home, amount), None, self.word(by, nonce), 60_000),
+            by,
+        )
 
     @rule(data=st.data(), phases=st.lists(st.sampled_from(PHASES), min_size=1, max_size=4))
     def saga(self, *, data: st.DataObject, phases: list[str]) -> None:
@@ -140,10 +147,15 @@ class Interleavings(RuleBasedStateMachine):
             self.ask(end if commits else AbortTransfer(name, flown.frame_id, "timeout", "ledger/0/0"))
 
     @rule(home=HOME, goal=HOME, amount=AMOUNTS, nonce=NONCE)
-    def hold(self, *, home: tuple[str, str], goal: tuple[str, str], amount: int, nonce: int) -> None:
+    def hold(self, *, home: tuple[str, str], goal: tuple[str, str], amount: int | None, nonce: int) -> None:
         sides = (self.account(home), self.account(goal), SHOPS[goal[0]], goal[1])
         word = self.word(home[1], nonce)
-        self.ask(HoldPayment(f"pay_{self.asked}", SHOPS[home[0]], *sides, amount, self.now + 60_000, word), home[1])
+        self.ask(
+            HoldPayment(
+                f"pay_{self.asked}", SHOPS[home[0]], *sides, self.amount(home, amount), self.now + 60_000, word
+            ),
+            home[1],
+        )
 
     @rule(
         data=st.data(),
@@ -162,9 +174,9 @@ class Interleavings(RuleBasedStateMachine):
             self.ask(payload, by or (held.receiver_owner if what == "claim" else held.mandate.signed_by))
 
     @rule(home=HOME, amount=AMOUNTS, lock=st.sampled_from([0, 0, 30, 365]), nonce=NONCE)
-    def place(self, *, home: tuple[str, str], amount: int, lock: int, nonce: int) -> None:
+    def place(self, *, home: tuple[str, str], amount: int | None, lock: int, nonce: int) -> None:
         name, word = f"stk_{self.asked}", self.word(home[1], nonce)
-        self.ask(PlaceStake(name, SHOPS[home[0]], self.account(home), amount, lock, word), home[1])
+        self.ask(PlaceStake(name, SHOPS[home[0]], self.account(home), self.amount(home, amount), lock, word), home[1])
 
     @rule(data=st.data(), nonce=NONCE)
     def withdraw(self, *, data: st.DataObject, nonce: int) -> None:
@@ -200,6 +212,7 @@ class Interleavings(RuleBasedStateMachine):
             for choice in choices:
                 who = data.draw(st.sampled_from([*sorted(self.books.powers[known.proposal_id]), "ben"]))
                 word = self.word(who, data.draw(NONCE))
+                self.place(home=(known.registry_id, who), amount=data.draw(AMOUNTS), lock=0, nonce=data.draw(NONCE))
                 self.ask(CastVote(known.proposal_id, known.frame_id, choice, word), who)
 
     @rule(data=st.data(), waits=st.booleans())
@@ -232,5 +245,5 @@ class Interleavings(RuleBasedStateMachine):
 
 TestInterleavings = Interleavings.TestCase
 TestInterleavings.settings = settings(
-    max_examples=400, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=500, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
 )
