@@ -160,6 +160,10 @@ def test_what_was_counted_too_low_pays_no_more_than_was_set_aside() -> None:
     scene = staked()
     scene.when(replace(OPEN, due=25)).when(PAY)
     assert [each.amount for each in scene.outcome[0].rewards] == [20, 5]
+    parts = staked()
+    parts.when(replace(OPEN, due=25)).when(replace(PAY, stake_ids=("stk_2",)))
+    parts.when(replace(PAY, stake_ids=("stk_1",)))
+    assert [each.amount for each in parts.outcome[0].rewards] == [15]
 
 
 def test_a_stake_is_paid_once_for_a_day_however_often_it_is_asked() -> None:
@@ -248,7 +252,10 @@ def test_rewards_are_minted_up_to_what_a_frame_may_hold() -> None:
     scene = staked(MINTS, treasury(MAX_AMOUNT - 3 * GRANT - room), has=0)
     scene.when(OPEN).then(replace(DAY_OPENED, budget=room, minted=True, postings=()))
     scene.when(PAY)
-    assert sum(each.amount for each in scene.outcome[0].rewards) <= room
+    assert [each.amount for each in scene.outcome[0].rewards] == [16, 8]
+    scene = staked(MINTS, treasury(MAX_AMOUNT - 3 * GRANT - 30), has=0)
+    scene.when(OPEN).when(PAY)
+    assert [each.amount for each in scene.outcome[0].rewards] == [20, 10]
 
 
 def test_what_was_minted_since_a_day_opened_leaves_no_room_for_its_rewards() -> None:
