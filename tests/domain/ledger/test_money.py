@@ -131,31 +131,6 @@ def test_an_acceptance_is_for_good() -> None:
     assert scene.code(changed) == "not_found", "what departed is looked up, not believed"
 
 
-ORDER: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
-    ("unknown_account", {"sender": "acc_none"}, {}),
-    ("not_the_owner", {}, {"who": "ben"}),
-    ("deadline_passed", {}, {"deadline": NOON}),
-    ("nonce_used", {}, {"nonce": "used-nonce-00000"}),
-    ("same_account", {"to": ANN}, {}),
-    ("amount_not_positive", {"amount": 0}, {}),
-    ("insufficient_funds", {"amount": 10 * GRANT}, {}),
-)
-
-
-@pytest.mark.parametrize("first", range(len(ORDER)))
-@pytest.mark.parametrize("second", range(len(ORDER)))
-def test_of_two_things_that_are_wrong_the_earlier_is_told(first: int, second: int) -> None:
-    scene = town()
-    scene.ask(scene.transfer(1, nonce="used-nonce-00000"))
-    what: dict[str, Any] = {"amount": 1}
-    word: dict[str, Any] = {}
-    for code, changed, said in sorted((ORDER[first], ORDER[second]), key=lambda row: -ORDER.index(row)):
-        what, word = what | changed, word | said
-        assert code
-    told = scene.code(scene.transfer(what.pop("amount"), **what, **word))
-    assert told == ORDER[min(first, second)][0]
-
-
 def test_a_frozen_account_neither_sends_nor_receives_and_a_refusal_uses_no_nonce() -> None:
     scene = town()
     scene.given(AccountFrozen(HOME, BEN, "admin", HERE))
@@ -304,17 +279,6 @@ def test_a_proposal_passes_by_turnout_and_strictly_more_than_its_threshold(
     assert counted.status == ("passed" if passes else "rejected")
     assert len(effects) == passes
     assert scene.ask(scene.transfer(1_000))[0].fee == (50 if passes else 5)
-
-
-def test_a_tie_does_not_pass() -> None:
-    scene = town()
-    for name, who in (("stk_1", "ann"), ("stk_2", "ben")):
-        scene.ask(PlaceStake(name, HOME, acc("shop", who), 500, 0, scene.word(who)), who)
-    scene.ask(OpenProposal("prp_1", HOME, "shop", "text", "Well?", "?", None, None, NOON + 5_000))
-    for who, choice in (("ann", "yes"), ("ben", "no")):
-        scene.ask(CastVote("prp_1", HOME, choice, scene.word(who)), who)
-    scene.at(NOON + 5_000)
-    assert scene.ask(TallyProposal("prp_1", HOME))[0].status == "rejected"
 
 
 def test_minting_and_burning_keep_the_supply_and_its_bound() -> None:

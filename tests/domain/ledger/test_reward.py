@@ -102,10 +102,7 @@ EARNED = (
 @pytest.mark.parametrize(("amount", "lock", "base", "earns"), EARNED)
 def test_a_stake_earns_by_the_day_rounded_down(amount: int, lock: int, base: int, earns: int) -> None:
     assert reward_due(amount, lock, Terms(base_apy_bps=base)) == earns
-
-
-def test_a_lock_without_a_premium_earns_the_base() -> None:
-    assert reward_due(73_000, 90, Terms(premiums=(Premium(30, 100),))) == 10
+    assert reward_due(73_000, 90, Terms(premiums=(Premium(30, 100),))) == 10, "a lock without a premium earns the base"
 
 
 def test_a_day_is_opened_with_what_is_due_paid_and_closed() -> None:
