@@ -10,9 +10,9 @@ from domain.ledger.account import Account, AccountFrozen, FreezeAccount, Mandate
 from domain.ledger.developer import RegisterDeveloper
 from domain.ledger.frame import BurnTokens, MeasureVelocity, MintTokens, OpenFrame
 from domain.ledger.payment import CancelPayment, ClaimPayment, ExpirePayment, HoldPayment
-from domain.ledger.posting import Posting, UnbalancedError, post, supply
+from domain.ledger.posting import supply
 from domain.ledger.proposal import CastVote, OpenProposal, TallyProposal
-from domain.ledger.registry import ChangeRegistry, OpenRegistry, Terms
+from domain.ledger.registry import OpenRegistry, Terms
 from domain.ledger.reward import CloseRewardDay, OpenRewardDay, RewardStakes
 from domain.ledger.stake import DAY_MS, PlaceStake, WithdrawStake
 from domain.ledger.transfer import PostTransfer
@@ -289,26 +289,3 @@ def test_minting_and_burning_keep_the_supply_and_its_bound() -> None:
     assert (now.issued, now.destroyed, now.circulating, now.holds) == (3 * GRANT + 10, 4, 3 * GRANT + 6, True)
     assert scene.code(MintTokens(HOME, ANN, 2**63 - 1, HERE)) == "out_of_bounds"
     assert scene.code(BurnTokens(HOME, ANN, 10 * GRANT, HERE)) == "insufficient_funds"
-
-
-def test_terms_stay_in_their_bounds_and_those_not_named_stay() -> None:
-    scene = town()
-    none = dict.fromkeys(Terms.__slots__)
-    change: Any = {**none, "fee_bps": 501}
-    assert scene.code(ChangeRegistry(HOME, "shop", **change, authority=HERE)) == "out_of_bounds"
-    change = {**none, "fee_bps": 500}
-    (changed,) = scene.ask(ChangeRegistry(HOME, "shop", **change, authority=HERE))
-    assert changed.terms == Terms(genesis_grant=GRANT, fee_bps=500)
-
-
-@pytest.mark.parametrize(
-    "postings",
-    [
-        [Posting(ANN, "available", 1)],
-        [Posting(ANN, "available", -GRANT - 1), Posting(BEN, "available", GRANT + 1)],
-        [Posting("issued", "counter", 1), Posting(ANN, "held", -1)],
-    ],
-)
-def test_what_would_not_add_up_stops_whoever_meets_it(postings: list[Posting]) -> None:
-    with pytest.raises(UnbalancedError):
-        list(post(town().state, HOME, postings))
