@@ -25,8 +25,6 @@ from domain.ledger.volume import BPS, volume_of_a_day
 
 GENESIS: Final = "genesis"
 """The authority of the frame that an empty log begins with."""
-MODES: Final = ("federated", "sovereign")
-MINTING: Final = ("disabled", "enabled")
 
 
 @dataclass(frozen=True, slots=True)
