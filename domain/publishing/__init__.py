@@ -1,0 +1,1 @@
+"""Publishing: rights records that their holders signed, anchored to a chain exactly once."""
