@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 UV := $(shell command -v uv || echo .uv/bin/uv)
 export UV_PYTHON_DOWNLOADS := never
+# Six processes start at once, and a verb is one more: each would compile 600 modules anew for more than a second.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 READY := .venv/.installed-from-lock
 LAYERS := domain log projections processors api muniment
@@ -38,10 +40,12 @@ schemas: $(READY)
 	$(BIN)/python -m log.released
 
 test-fast: $(READY)
-	$(BIN)/pytest -q -m "not stack and not slow"
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not stack and not slow"
 
+# Tests start and kill brokers by the dozen: half of what one costs to start is compiling code for a long life.
+test: export JAVA_TOOL_OPTIONS = -XX:TieredStopAtLevel=1
 test: lint types layers
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench

@@ -171,13 +171,16 @@ async def show_transfer(asked: Asked) -> web.StreamResponse:
     """Show a transfer: its id is known to whoever was told it."""
     name = named(asked)
 
-    async def ask(transaction: Transaction, generation: Generation) -> StoredTransfer | None:
-        return await queries.transfer(transaction, generation, name)
+    async def ask(transaction: Transaction, generation: Generation) -> tuple[StoredTransfer | None, str | None]:
+        found = await queries.transfer(transaction, generation, name)
+        said = None if found is None else await queries.compromised(transaction, generation, found)
+        return found, said
 
-    found, headers = await read(asked, "ledger", ask)
+    (found, compromised_by), headers = await read(asked, "ledger", ask)
     if found is None:
         raise ProblemError("not_found", "there is no transfer of this id")
-    return json_response(shown_transfer(found), headers=headers)
+    mark = {} if compromised_by is None else {"key_compromised": True, "key_compromised_by": compromised_by}
+    return json_response(shown_transfer(found) | mark, headers=headers)
 
 
 async def show_payment(asked: Asked) -> web.StreamResponse:

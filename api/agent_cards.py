@@ -5,10 +5,8 @@ from typing import Annotated, Any, Final
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.problems import ProblemError
-from api.shapes import pointer_of
+from api.shapes import misfit
 
-ERRORS_MAX: Final = 16
 CARD_TEXT_MAX: Final = 16_384
 Text = Annotated[str, Field(min_length=1, max_length=CARD_TEXT_MAX)]
 
@@ -65,8 +63,4 @@ def check_card(card: dict[str, Any]) -> None:
     try:
         model.model_validate(card)
     except pydantic.ValidationError as error:
-        found = [
-            ("/card" + pointer_of(entry["loc"]), entry["msg"])
-            for entry in error.errors(include_url=False, include_context=False, include_input=False)[:ERRORS_MAX]
-        ]
-        raise ProblemError("invalid_card", f"{found[0][0]}: {found[0][1]}", errors=found) from None
+        raise misfit("invalid_card", error, "/card") from None

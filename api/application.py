@@ -26,11 +26,11 @@ from importlib import import_module
 
 from aiohttp import web
 
-from api import openapi
+from api import event_stream, openapi
 from api.caller import Caller
 from api.problems import MEDIA_TYPE, ProblemError
 from api.request_bodies import read_body, read_query
-from api.route import DESCRIPTION, Asked, Route
+from api.route import DESCRIPTION, Asked, Route, Who
 from api.wiring import Api
 from log import strict_json
 from log.log import LogUnavailable
@@ -54,7 +54,23 @@ FILES = (
     "api.ledger_reads",
     "api.account_reads",
     "api.agent_reads",
+    "api.media",
+    "api.media_upload",
+    "api.media_reads",
+    "api.events",
+    "api.collections",
+    "api.records",
+    "api.record_reads",
+    "api.erasures",
     "api.sessions",
+    "api.dids",
+    "api.did_reads",
+    "api.did_resolution",
+    "api.did_web",
+    "api.feeds",
+    "api.profiles",
+    "api.search",
+    "api.tips",
     "api.commands",
     "api.operations",
 )
@@ -76,11 +92,13 @@ def application(api: Api, table: Sequence[Route] | None = None) -> web.Applicati
     app = web.Application(middlewares=[_unrouted])
     app[API] = api
     rows = routes() if table is None else table
+    if any(route.streams for route in rows):
+        event_stream.attach(app, api)
     app[DESCRIPTION] = openapi.document(rows, api.sessions.issuer)
     for route in rows:
         endpoint = _endpoint(api, route)
         if route.method == "GET":
-            app.router.add_get(route.path, endpoint, allow_head=True)
+            app.router.add_get(route.path, endpoint, allow_head=not route.streams)
         else:
             app.router.add_route(route.method, route.path, endpoint)
     return app
@@ -124,13 +142,16 @@ async def _answer(
     started = time.perf_counter()
     sent = request.headers.get("X-Request-ID", "")
     request_id = sent if REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
-    code, limits = "", {}
+    code, always = "", {"X-Request-ID": request_id, "X-Content-Type-Options": "nosniff"}
+    streaming_since: float | None = None
     try:
-        caller = _caller(api, request)
+        caller = await _caller(api, request, route)
         if route is None or route.limited:
-            limits = api.rate_limits.admit(caller, request.remote, api.roles)
+            always.update(api.rate_limits.admit(caller, request.remote, api.roles))
         asked = Asked(api, request, route, caller, request_id)  # type: ignore[arg-type]  # unrouted ones only raise
+        asked.headers = always
         response = await handle(asked)
+        streaming_since = asked.streaming_since
     except ProblemError as problem:
         code, response = problem.code, _problem_response(problem, request_id)
     except LogUnavailable:
@@ -145,12 +166,9 @@ async def _answer(
         LOG.exception("request_failed", extra={"request_id": request_id, "route": route.path if route else "-"})
         code, response = "internal", _problem_response(ProblemError("internal"), request_id)
     if not response.prepared:
-        headers = response.headers
-        headers["X-Request-ID"] = request_id
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers.setdefault("Cache-Control", "no-store")
-        headers.update(limits)
-    seconds = time.perf_counter() - started
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.update(always)
+    seconds = (streaming_since or time.perf_counter()) - started
     method, path = (route.method, route.path) if route is not None else ("-", "-")
     api.metrics.request(method, path, response.status, code, seconds)
     level = logging.INFO if response.status >= 500 or seconds > SLOW_REQUEST_S else logging.DEBUG
@@ -160,12 +178,22 @@ async def _answer(
     return response
 
 
-def _caller(api: Api, request: web.Request) -> Caller | None:
-    """Give whose session a request carries; a token that does not hold counts as none."""
+async def _caller(api: Api, request: web.Request, route: Route | None) -> Caller | None:
+    """Give whose session a request carries; a token that does not hold, or whose session is over, counts as none."""
     header = request.headers.get("Authorization")
     if header is None or not header.startswith("Bearer "):
         return None
-    return api.sessions.caller(header[7:])
+    caller: Caller | None
+    if route is not None and route.by_key_set and api.visitors is not None:
+        try:
+            caller = await api.visitors.admit(header[7:])
+        except ProblemError:
+            if route.who is not Who.PUBLIC:
+                raise
+            caller = None  # what is for everybody needs no key to be there
+    else:
+        caller = api.sessions.caller(header[7:])
+    return None if caller is None else api.standing(caller)
 
 
 def _problem_response(problem: ProblemError, request_id: str) -> web.Response:

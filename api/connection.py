@@ -38,6 +38,15 @@ class Connection(web.RequestHandler):
         if self._request_count == 0:
             self.force_close()
 
+    async def _drain_helper(self) -> None:
+        """Wait until there is room to write; whoever gave that up before must not end who waits next.
+
+        The library keeps the one future that all wait for, also when it was cancelled with who waited.
+        """
+        if self._drain_waiter is not None and self._drain_waiter.cancelled():
+            self._drain_waiter = None
+        await super()._drain_helper()
+
     def handle_error(
         self,
         request: web.BaseRequest,

@@ -13,13 +13,14 @@ from api.ledger_views import AgentView, DeveloperView
 from api.problems import invalid
 from api.results import write
 from api.route import Asked, Route, Who
-from api.shapes import NO_CONTROL, Maybe, Shape, Text, WriteQuery
+from api.shapes import NO_CONTROL, Form, Maybe, Shape, Text, WriteQuery
 from domain.did import identity
 from domain.ledger.agent import RegisterAgent
 from domain.ledger.developer import RegisterDeveloper
 from log.canonical import NotCanonicalizable, canonical_json
 
 LOCATION_MAX = 2048
+EMAIL = Form(r"^[^@\s\x00-\x1f\x7f-\x9f]{1,64}@[^@\s\x00-\x1f\x7f-\x9f]{1,255}$", "an address such as ada@example.org")
 
 
 class DeveloperRequest(Shape):
@@ -27,10 +28,8 @@ class DeveloperRequest(Shape):
 
     did: Did
     name: Text
-    email: Maybe[Annotated[str, Field(pattern=r"^[^@\s\x00-\x1f\x7f-\x9f]{1,64}@[^@\s\x00-\x1f\x7f-\x9f]{1,255}$")]] = (
-        None
-    )
-    invite: Maybe[Annotated[str, Field(min_length=1, max_length=128, pattern=NO_CONTROL)]] = None
+    email: Maybe[Annotated[str, EMAIL]] = None
+    invite: Maybe[Annotated[str, Field(min_length=1, max_length=128), NO_CONTROL]] = None
 
 
 class AgentRequest(Shape):
@@ -38,7 +37,7 @@ class AgentRequest(Shape):
 
     did: Did
     card: dict[str, Any]
-    origin_registry_location: Annotated[str, Field(min_length=1, max_length=LOCATION_MAX, pattern=NO_CONTROL)]
+    origin_registry_location: Annotated[str, Field(min_length=1, max_length=LOCATION_MAX), NO_CONTROL]
 
 
 def _check_developer(asked: Asked) -> None:

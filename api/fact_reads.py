@@ -6,7 +6,7 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import BaseModel
 
-from api.fact_view import FactView, fact_view, status_reason
+from api.fact_view import FactView, Status, fact_view, status_reason
 from api.moments import Moment, read_moment
 from api.pages import page, read_cursor, write_cursor
 from api.postgres_reads import PROBLEMS, offsets_in, read
@@ -20,7 +20,9 @@ from domain.decider import Position
 from domain.json_value import JsonObject, JsonValue
 from log.token import Positions, token_of
 from projections import fact_queries
-from projections.fact_queries import EVENT_OF, FOREVER, Cut, FactChange, Filters, StoredFact
+from projections.fact_change_queries import FactChange, FeedItem, feed
+from projections.fact_change_queries import history as fact_history
+from projections.fact_queries import EVENT_OF, FOREVER, Cut, Filters, StoredFact
 from projections.generations import Generation
 from projections.postgres import Transaction
 from projections.reads import vector
@@ -51,9 +53,9 @@ class FactsQuery(PageQuery):
 
 
 class ChangeView(BaseModel):
-    """A change of a fact's status, with the fact as of it."""
+    """A change of a fact's status, or of what is said of its key, with the fact as of it."""
 
-    change: Literal["issued", "revoked", "expired", "quarantined", "released"]
+    change: Literal["issued", "revoked", "expired", "quarantined", "released", "key_compromised", "key_cleared"]
     fact: FactView
     position: str
 
@@ -76,6 +78,7 @@ class EventView(BaseModel):
     alg: str | None = None
     key_id: str | None = None
     signature: str | None = None
+    key_compromised_by: str | None = None
     position: str
 
 
@@ -90,7 +93,7 @@ def shown(stored: StoredFact) -> JsonObject:
     """Show a fact as of the moment that it was read for."""
     against = stored.standing(CONTEXT)
     reason = None if against is None else status_reason(against)
-    return fact_view(stored.fact_id, stored.issued(), stored.status, reason, CONTEXT)
+    return fact_view(stored.fact_id, stored.issued(), Status(stored.status, reason, stored.compromised_by), CONTEXT)
 
 
 async def show(asked: Asked) -> web.StreamResponse:
@@ -161,17 +164,12 @@ async def _feed(asked: Asked, query: FactsQuery, since: str) -> web.StreamRespon
     filters = query.binding()
     after = read_since(since, filters)
 
-    async def ask(
-        transaction: Transaction, generation: Generation
-    ) -> tuple[list[tuple[str, StoredFact]], dict[int, int]]:
-        return await fact_queries.feed(
-            transaction, generation, query.filters(), status=query.status, after=after, limit=query.limit
-        )
+    async def ask(transaction: Transaction, generation: Generation) -> tuple[list[FeedItem], dict[int, int]]:
+        return await feed(transaction, generation, query.filters(), status=query.status, after=after, limit=query.limit)
 
     (found, reached), headers = await read(asked, "facts", ask)
     items: list[JsonObject] = [
-        {"change": change, "fact": shown(item), "position": token(item.part, item.changed_pos)}
-        for change, item in found
+        {"change": item.change, "fact": shown(item.fact), "position": token(item.fact.part, item.pos)} for item in found
     ]
     return json_response(page(items, write_since(reached, filters)), headers=headers)
 
@@ -190,7 +188,7 @@ async def history(asked: Asked) -> web.StreamResponse:
         (after,) = offsets_in(read_cursor(asked.query.cursor, filters, (int,)))
 
     async def query(transaction: Transaction, generation: Generation) -> tuple[StoredFact, list[FactChange]] | None:
-        return await fact_queries.history(transaction, generation, fact_id, limit + 1, after)
+        return await fact_history(transaction, generation, fact_id, limit + 1, after)
 
     found, headers = await read(asked, "facts", query)
     if found is None:
@@ -210,6 +208,7 @@ def _event(stored: StoredFact, change: FactChange) -> JsonObject:
         "alg": change.alg,
         "key_id": change.key_id,
         "signature": change.signature,
+        "key_compromised_by": change.compromised_by,
         "position": token(stored.part, change.pos),
     }
     return {name: value for name, value in members.items() if value is not None}

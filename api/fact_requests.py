@@ -1,7 +1,7 @@
 """A fact and a revocation as a client sends them: their shape, what was signed, and the command they become."""
 
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Annotated, Any, TypeAlias
 
@@ -10,6 +10,7 @@ from pydantic import Field
 from api.intent import Intent, signed_hash
 from api.kind_schemas import check_body
 from api.problems import ProblemError, invalid
+from api.registered_keys import RegisteredKey, key_named
 from api.shapes import Maybe, Shape, Text
 from api.times import read_time
 from domain.did import identity
@@ -21,6 +22,7 @@ from log.checking import Signed, fault_of
 from log.dids import InvalidDid, parse_did
 from log.message import Signature
 from log.scope import command_id
+from projections.mirror import Mirror
 
 SIGNATURE_MAX = 1024
 REASON_MAX = 512
@@ -66,7 +68,7 @@ class RevocationRequest(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Something signed, before its signature is checked."""
+    """Something signed, before its signature is checked; ``key`` is that of a registered DID, once it was looked up."""
 
     issuer_did: str
     alg: str
@@ -74,6 +76,14 @@ class Statement:
     signature: str
     signed_bytes: bytes
     payload: IssueFact | RevokeFact
+    key: RegisteredKey | None = None
+
+    @property
+    def carried(self) -> Signature:
+        """Give the signature as the command carries it."""
+        if self.key is not None and self.key_id is not None:
+            return self.key.signature(self.issuer_did, self.key_id, self.signed_bytes, self.signature)
+        return Signature(self.alg, self.issuer_did, self.key_id, self.signed_bytes, self.signature)
 
 
 @lru_cache(maxsize=16_384)
@@ -169,9 +179,19 @@ def check_issuer(statement: Statement, session: str) -> None:
         raise ProblemError("forbidden", "the session is not the issuer's")
 
 
+def keyed(statement: Statement, mirror: Mirror) -> Statement:
+    """Look up the key by which a registered DID says that it signed.
+
+    Raises ``invalid_request``, ``invalid_signature``.
+    """
+    return replace(statement, key=key_named(mirror, statement.issuer_did, statement.key_id))
+
+
 def signed_by(statement: Statement) -> Signed:
     """Give what a statement's signature is checked against."""
-    return Signed(statement.alg, statement.issuer_did, statement.signed_bytes.decode(), statement.signature)
+    public_key = None if statement.key is None else statement.key.multibase
+    text = statement.signed_bytes.decode()
+    return Signed(statement.alg, statement.issuer_did, text, statement.signature, public_key)
 
 
 def check_signature(statement: Statement) -> None:
@@ -197,6 +217,6 @@ def intent_of(statement: Statement, given_key: str | None) -> Intent:
         payload,
         asked,
         given_key,
-        Signature(statement.alg, statement.issuer_did, statement.key_id, statement.signed_bytes, statement.signature),
+        statement.carried,
         payload.fact_id if isinstance(payload, IssueFact) else None,
     )

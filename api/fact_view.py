@@ -1,6 +1,6 @@
 """A fact as every answer shows it, in reads, writes, feeds and webhooks alike."""
 
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -39,6 +39,8 @@ class FactView(BaseModel):
     signature: str
     status: str
     status_reason: str | None = None
+    key_compromised: Literal[True] | None = None
+    key_compromised_by: str | None = None
     issued_at: str
     expires_at: str | None = None
     created_at: str
@@ -50,11 +52,20 @@ def status_reason(against: Standing) -> str:
     return f"{against.event} {against.context}/{against.partition}/{against.offset}: {against.reason}"
 
 
-def fact_view(fact_id: str, fact: Issued, status: str, reason: str | None, context: str = CONTEXT) -> JsonObject:
-    """Show a fact; members that it doesn't have are absent.
+class Status(NamedTuple):
+    """What became of a fact: its status by name.
 
-    ``reason`` is a text as ``status_reason`` gives it, for anything but ``active``.
+    ``reason`` is a text as ``status_reason`` gives it, for anything but ``active``; ``compromised_by`` names the event
+    of identity by which the key that signed it was in other hands.
     """
+
+    name: str
+    reason: str | None = None
+    compromised_by: str | None = None
+
+
+def fact_view(fact_id: str, fact: Issued, status: Status, context: str = CONTEXT) -> JsonObject:
+    """Show a fact; members that it doesn't have are absent."""
     subject: JsonObject = {"origin": fact.origin, "type": fact.type, "ref": fact.ref}
     if fact.digest is not None:
         subject["digest"] = fact.digest
@@ -70,9 +81,12 @@ def fact_view(fact_id: str, fact: Issued, status: str, reason: str | None, conte
     if fact.key_id is not None:
         view["key_id"] = fact.key_id
     view["signature"] = fact.signature
-    view["status"] = status
-    if reason is not None:
-        view["status_reason"] = reason
+    view["status"] = status.name
+    if status.reason is not None:
+        view["status_reason"] = status.reason
+    if status.compromised_by is not None:
+        view["key_compromised"] = True
+        view["key_compromised_by"] = status.compromised_by
     view["issued_at"] = rfc3339(fact.issued_at)
     if fact.expires_at is not None:
         view["expires_at"] = rfc3339(fact.expires_at)
@@ -86,5 +100,6 @@ def fact_as_it_is(entries: Entries, fact_id: str) -> "JsonObject | None":
     shown, known = issued(entries, fact_id), entries.get(fact_key(fact_id))
     if shown is None or known is None:
         return None
-    against = standing(entries, fact_id)
-    return fact_view(fact_id, shown, Fact(*known).status, None if against is None else status_reason(against))
+    against, stored = standing(entries, fact_id), Fact(*known)
+    reason = None if against is None else status_reason(against)
+    return fact_view(fact_id, shown, Status(stored.status, reason, stored.compromised_by))

@@ -19,6 +19,7 @@ from api.fact_requests import (
     check_signature,
     fact_statement,
     intent_of,
+    keyed,
     revocation_statement,
     signed_by,
 )
@@ -76,18 +77,18 @@ async def issue(asked: Asked) -> web.StreamResponse:
     """Issue a fact."""
     statement: Statement = asked.statement
     check_issuer(statement, asked.caller.identity)
+    statement = keyed(statement, asked.api.mirror)
     check_signature(statement)
     return await write(asked, intent_of(statement, idempotency_key(asked.request)))
 
 
 async def issue_batch(asked: Asked) -> web.StreamResponse:
     """Issue many facts, each with its own outcome; the order of the answer is that of the request."""
-    api, session = asked.api, asked.caller.identity
-    given_key = idempotency_key(asked.request)
+    api, given_key = asked.api, idempotency_key(asked.request)
     sent: list[dict[str, Any]] = asked.body.facts
     stated: list[Statement | ProblemError] = []
     for index, fact in enumerate(sent, start=1):
-        stated.append(_stated(fact, session, api.settings.subject_types))
+        stated.append(_stated(asked, fact))
         if index % READ_AT_ONCE == 0:
             await asyncio.sleep(0)
     faults = iter(await api.checker.faults([signed_by(entry) for entry in stated if isinstance(entry, Statement)]))
@@ -102,13 +103,13 @@ async def issue_batch(asked: Asked) -> web.StreamResponse:
     return _batch_answer(asked, outcomes)
 
 
-def _stated(sent: dict[str, Any], session: str, types: tuple[str, ...]) -> Statement | ProblemError:
+def _stated(asked: Asked, sent: dict[str, Any]) -> Statement | ProblemError:
     try:
-        statement = fact_statement(fit(FactRequest, sent), types)
-        check_issuer(statement, session)
+        statement = fact_statement(fit(FactRequest, sent), asked.api.settings.subject_types)
+        check_issuer(statement, asked.caller.identity)
+        return keyed(statement, asked.api.mirror)
     except ProblemError as problem:
         return problem
-    return statement
 
 
 def _signed(statement: Statement, fault: str | None, index: int, given_key: str | None) -> Intent | ProblemError:
@@ -170,6 +171,7 @@ async def revoke(asked: Asked) -> web.StreamResponse:
     """Revoke a fact: only its issuer may."""
     statement: Statement = asked.statement
     check_issuer(statement, asked.caller.identity)
+    statement = keyed(statement, asked.api.mirror)
     check_signature(statement)
     intent = intent_of(statement, idempotency_key(asked.request))
     known = await _known(asked, known_form(asked))

@@ -1,6 +1,6 @@
 """The routes of a feed that runs apart from its registry: what every feed shows, the hook, and its own playlists."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -8,6 +8,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from api import feed, registry_hook
+from api.caller import Caller
 from api.feed import Feed
 from api.freshness import POSITION, not_caught_up
 from api.operations import metrics
@@ -31,16 +32,24 @@ BEARER = "Bearer "
 
 @dataclass(slots=True)
 class FeedApi(Api):
-    """The parts of a feed process; ``healed`` says whether the last backfill reached the registry."""
+    """The parts of a feed process; ``healed`` says whether the last backfill reached the registry.
+
+    ``stands`` asks the registry whether the session of a token was ended; raises ConnectionError.
+    """
 
     queue: QueueFold = field(kw_only=True)
     visitors: RegistrySessions = field(kw_only=True)
+    stands: Callable[[str], Awaitable[bool]] = field(kw_only=True)
     healed: bool = False
 
     def roles(self, identity: str) -> frozenset[str]:
         """Give no roles: they are the registry's to say, in a session's token."""
         del identity
         return frozenset()
+
+    def standing(self, caller: Caller) -> Caller:
+        """Take a session by its token: what the registry says of it is asked where something is posted."""
+        return caller
 
 
 class FeedHealthView(BaseModel):
@@ -58,13 +67,22 @@ def _api(asked: Asked) -> FeedApi:
 async def _publisher(asked: Asked) -> Visitor:
     """Give who asks, with a role that may post; raises ``unauthenticated`` and ``forbidden``."""
     header = asked.request.headers.get("Authorization", "")
-    visitor = await _api(asked).visitors.admit(header[len(BEARER) :]) if header.startswith(BEARER) else None
-    if visitor is None:
+    token = header.removeprefix(BEARER)
+    visitor = await _api(asked).visitors.admit(token) if header.startswith(BEARER) else None
+    if visitor is None or not await _stands(asked, token):
         detail = "open a session at the registry first: POST /auth/nonce there"
         raise ProblemError("unauthenticated", detail, headers={"WWW-Authenticate": "Bearer"})
     if visitor.roles.isdisjoint(ROLES_OF[Who.PUBLISHER]):
         raise ProblemError("forbidden", "this needs the role admin or publisher")
     return visitor
+
+
+async def _stands(asked: Asked, token: str) -> bool:
+    try:
+        return await _api(asked).stands(token)
+    except ConnectionError:
+        detail = "the registry can't be asked now whether the session stands"
+        raise ProblemError("read_model_unavailable", detail, headers={"Retry-After": "5"}) from None
 
 
 def _check(asked: Asked) -> None:
@@ -132,7 +150,14 @@ ROUTES: Sequence[Route] = [
         request_model=PlaylistRequest,
         query_model=WriteQuery,
         responses={201: PlaylistView},
-        problems=("unauthenticated", "forbidden", "not_the_publisher", "log_unavailable", "outcome_unknown"),
+        problems=(
+            "unauthenticated",
+            "forbidden",
+            "not_the_publisher",
+            "log_unavailable",
+            "read_model_unavailable",
+            "outcome_unknown",
+        ),
         shape=_check,
     ),
     Route("GET", "/health", health, "Whether the feed can serve", responses={200: FeedHealthView}, limited=False),

@@ -3,14 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from api.log_ends import LogEnds
 from api.problems import ProblemError, invalid
 from api.shapes import FreshQuery
 from api.wiring import CONTEXT
+from log.log import LogUnavailable
 from log.token import InvalidToken, read_token, write_token
 
 AS_OF = "Muniment-As-Of"
 POSITION = "Muniment-Position"
 RETRY_AFTER_S = 1
+CATCH_UP_S = 2.0
+"""How long a request that must see all that was decided before it waits for that."""
 
 
 class ReadModel(Protocol):
@@ -47,6 +51,21 @@ async def wait_until_reached(
 def not_caught_up() -> ProblemError:
     """Make the problem of a position that was not reached in time."""
     return ProblemError("not_caught_up", headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+async def wait_until_ended(model: ReadModel, ends: LogEnds, partition: int | None = None) -> None:
+    """Wait until a read model has all that was decided of a context before this was called, or of one partition of it.
+
+    Raises ``log_unavailable``, ``not_caught_up``.
+    """
+    try:
+        found = await ends.now()
+    except LogUnavailable:
+        raise ProblemError("log_unavailable", headers={"Retry-After": str(RETRY_AFTER_S)}) from None
+    partitions = found if partition is None else [partition]
+    wanted = {(ends.context, each): found[each] - 1 for each in partitions if found[each]}
+    if wanted and not await model.wait_for(wanted, CATCH_UP_S):
+        raise not_caught_up()
 
 
 async def wait_until_fresh(model: ReadModel, query: FreshQuery, contexts: Sequence[str] = (CONTEXT,)) -> None:

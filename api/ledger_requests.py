@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import Field
@@ -9,8 +10,9 @@ from pydantic import Field
 from api.freshness import RETRY_AFTER_S
 from api.intent import Intent, idempotency_key, request_hash, session_intent, signed_hash
 from api.problems import ProblemError, invalid
+from api.registered_keys import RegisteredKey, is_registered, key_named
 from api.route import Asked
-from api.shapes import Shape
+from api.shapes import Form, Maybe, Shape, Text
 from api.times import is_time, read_time
 from domain.did import identity
 from domain.json_value import JsonObject
@@ -20,10 +22,11 @@ from domain.ledger.registry import Registry, registry
 from log import statements
 from log.canonical import NotCanonicalizable
 from log.checking import Signed
+from log.dids import parse_did
 from log.log import LogUnavailable
 from log.message import Signature
 from log.scope import command_id
-from projections.mirror import caught_up
+from projections.mirror import Mirror, caught_up
 
 LEDGER: Final = "ledger"
 ID_FORM: Final = re.compile(r"[a-z0-9_-]{1,128}")
@@ -41,10 +44,16 @@ MANDATED: Final = (
     "insufficient_funds",
 )
 
-Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-AccountId: TypeAlias = Annotated[str, Field(pattern=r"^acc_[a-z2-7]{26}$")]
-AmountText: TypeAlias = Annotated[str, Field(pattern=r"^[0-9]{1,19}$")]
-Nonce: TypeAlias = Annotated[str, Field(pattern=r"^[\x20-\x7e]{16,64}$")]
+NAME: Final = Form(
+    r"^[a-z0-9][a-z0-9-]{0,62}$", "1 to 63 lower-case letters, digits and hyphens, beginning with a letter or a digit"
+)
+ACCOUNT_ID: Final = Form(r"^acc_[a-z2-7]{26}$", "an account's id: acc_ and 26 lower-case letters and digits 2 to 7")
+AMOUNT: Final = Form(r"^[0-9]{1,19}$", "an amount of micro-AVT: 1 to 19 digits")
+NONCE: Final = Form(r"^[\x20-\x7e]{16,64}$", "16 to 64 printable ASCII characters")
+Name: TypeAlias = Annotated[str, NAME]
+AccountId: TypeAlias = Annotated[str, ACCOUNT_ID]
+AmountText: TypeAlias = Annotated[str, AMOUNT]
+Nonce: TypeAlias = Annotated[str, NONCE]
 Moment: TypeAlias = Annotated[str, Field(min_length=20, max_length=40)]
 MandateSignature: TypeAlias = Annotated[str, Field(min_length=1, max_length=1024)]
 
@@ -54,11 +63,8 @@ class MandateRequest(Shape):
 
     nonce: Nonce
     deadline: Moment
+    key_id: Maybe[Text] = None
     signature: MandateSignature
-
-
-class Empty(Shape):
-    """An empty object."""
 
 
 def amount_of(text: str, pointer: str = "/amount") -> int:
@@ -126,7 +132,10 @@ async def _catch_up(asked: Asked) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Something that an owner signed, before its signature is checked: ``payload`` is the command."""
+    """Something that an owner signed, before its signature is checked: ``payload`` is the command.
+
+    ``key`` is a registered owner's, and ``problem`` why none was found.
+    """
 
     what: str
     owner: str
@@ -135,12 +144,38 @@ class Order:
     signed_bytes: bytes
     signature: str
     payload: Any
+    key: RegisteredKey | None = None
+    problem: ProblemError | None = None
+
+    def keyed(self, mirror: Mirror) -> "Order":
+        """Look up the key that a registered owner's mandate names."""
+        key_id = self.payload.mandate.key_id
+        if key_id is not None and not is_registered(self.owner):
+            return replace(self, problem=invalid("/key_id", "only a registered DID names the key that signed"))
+        try:
+            return replace(self, key=key_named(mirror, self.owner, key_id))
+        except ProblemError as problem:
+            return replace(self, problem=problem)
 
     @property
     def signed(self) -> Signed:
         """Give what is to be checked."""
-        alg = "eip191" if self.owner.startswith("did:pkh:") else "ed25519"
-        return Signed(alg, self.owner, self.signed_bytes.decode(), self.signature)
+        carried = self.carried
+        return Signed(carried.alg, self.owner, self.signed_bytes.decode(), self.signature, carried.public_key)
+
+    @property
+    def carried(self) -> Signature:
+        """Give the signature as the command carries it."""
+        if self.key is not None:
+            return self.key.signature(self.owner, self.payload.mandate.key_id, self.signed_bytes, self.signature)
+        return Signature(own_algorithm(self.owner), self.owner, None, self.signed_bytes, self.signature)
+
+
+@lru_cache(maxsize=16_384)
+def own_algorithm(did: str) -> str:
+    """Name the algorithm by which a DID signs that says its key itself."""
+    key = parse_did(did).key
+    return "eip191" if key is None else key.type
 
 
 def signed_bytes_of(what: str, sent: JsonObject) -> bytes:
@@ -154,15 +189,17 @@ def signed_bytes_of(what: str, sent: JsonObject) -> bytes:
 
 def mandate_of(request: MandateRequest, owner: str) -> Mandate:
     """Make the mandate of a request."""
-    return Mandate(owner, request.nonce, moment_of(request.deadline, "/deadline"))
+    return Mandate(owner, request.nonce, moment_of(request.deadline, "/deadline"), request.key_id)
 
 
 def check_order(asked: Asked, order: Order, fault: str | None) -> None:
     """Refuse an order that its owner didn't sign: by another caller it is not theirs, by the owner it is wrong."""
-    if fault is None:
+    if fault is None and order.problem is None:
         return
     if identity(order.owner) != asked.caller.identity:
         raise ProblemError("not_the_owner", "the account is another's")
+    if order.problem is not None:
+        raise order.problem
     raise ProblemError("invalid_signature", fault)
 
 
@@ -171,9 +208,7 @@ def order_intent(route: str, path: dict[str, str], order: Order, given_key: str 
     actor = identity(order.owner)
     asked_hash = signed_hash(route, path, order.signed_bytes)
     name = command_id(actor, asked_hash, idempotency_key=given_key, content_id=order.id)
-    signed = order.signed
-    signature = Signature(signed.alg, order.owner, None, order.signed_bytes, order.signature)
-    return Intent(name, order.frame_id, actor, order.payload, asked_hash, given_key, signature)
+    return Intent(name, order.frame_id, actor, order.payload, asked_hash, given_key, order.carried)
 
 
 def admin_intent(asked: Asked, path: dict[str, str], frame_id: str, payload: Any) -> Intent:

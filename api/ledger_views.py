@@ -1,5 +1,7 @@
 """The ledger's objects as the write and the read routes show them."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.json_value import JsonObject
@@ -107,7 +109,11 @@ class AgentView(BaseModel):
 
 
 class TransferView(BaseModel):
-    """A transfer; across registries its status moves on."""
+    """A transfer; across registries its status moves on.
+
+    ``key_compromised`` says that the key which signed it was in other hands then, by the word of the event
+    ``key_compromised_by`` ("<event> <position>"), as is known now. It moved what it moved.
+    """
 
     model_config = ConfigDict(title="Transfer")
 
@@ -120,6 +126,8 @@ class TransferView(BaseModel):
     to_registry_id: str | None = None
     status: str
     position: str | None = None
+    key_compromised: Literal[True] | None = None
+    key_compromised_by: str | None = None
 
 
 class PaymentView(BaseModel):

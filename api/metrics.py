@@ -45,6 +45,30 @@ class Metrics:
             ("context", "partition"),
             registry=self.registry,
         )
+        self.event_readers = Gauge(
+            "muniment_event_readers", "Readers of the event stream, by how they read", ("wire",), registry=self.registry
+        )
+        self.event_readers_ended = Counter(
+            "muniment_event_readers_ended_total",
+            "Readers of the event stream that ended, by why: slow_reader, gone, shutdown, not_for_messages, "
+            "session_over, internal",
+            ("reason",),
+            registry=self.registry,
+        )
+        self.events_sent = Counter(
+            "muniment_events_sent_total", "Events sent to readers of the event stream", registry=self.registry
+        )
+        self.event_delay = Histogram(
+            "muniment_event_delay_seconds",
+            "Seconds from the log's time of an event until this process had it for its readers",
+            buckets=BUCKETS_S,
+            registry=self.registry,
+        )
+        self.event_lag = Gauge(
+            "muniment_event_reader_lag",
+            "Events that the reader furthest behind in the tail of the stream still has before it",
+            registry=self.registry,
+        )
 
     def request(self, method: str, route: str, status: int, code: str, seconds: float) -> None:
         """Count one answer."""

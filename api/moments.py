@@ -51,7 +51,7 @@ async def read_moment(asked: Asked, text: str, of: str = CONTEXT) -> Moment:
     unnamed = {where: offset for where, offset in seen.items() if where[1] not in offsets}
     if not offsets or not unnamed:
         return Moment(offsets, None, named)
-    times = [await _time_at(asked, of, partition, offset) for partition, offset in offsets.items()]
+    times = [await time_at(asked, of, partition, offset) for partition, offset in offsets.items()]
     known = [at for at in times if at is not None]
     return Moment(offsets, max(known) if known else None, {**unnamed, **named})
 
@@ -66,7 +66,7 @@ def _past(text: str) -> int:
     return max(at, 0)
 
 
-async def _time_at(asked: Asked, context: str, partition: int, offset: int) -> int | None:
+async def time_at(asked: Asked, context: str, partition: int, offset: int) -> int | None:
     """Give the log's time of a decision; nothing where none lies there yet."""
     if partition >= asked.api.partitions:
         return None

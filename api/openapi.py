@@ -106,6 +106,8 @@ def _operation(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
     required = schema.get("required", [])
     for name, member in schema.get("properties", {}).items():
         parameters.append({"name": name, "in": "query", "required": name in required, "schema": member})
+    for name, said in route.header_parameters.items():
+        parameters.append({"name": name, "in": "header", "description": said, "schema": {"type": "string"}})
     if "dry_run" in schema.get("properties", {}):
         parameters += [IDEMPOTENCY_KEY, PREFER]
     operation: dict[str, Any] = {
@@ -116,7 +118,7 @@ def _operation(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
     }
     if route.request_model is not None:
         content = {route.media_type: {"schema": refs[route.request_model]}}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": not route.optional_body, "content": content}
     if route.who is not Who.PUBLIC:
         operation["security"] = [{"session": []}]
         operation["description"] = f"For whoever has a session{_roles(route.who)}."
@@ -138,7 +140,7 @@ def _responses(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
     for status, model in route.responses.items():
         answer: dict[str, Any] = {"description": route.summary}
         if model is not None:
-            answer["content"] = {"application/json": {"schema": refs[model]}}
+            answer["content"] = {route.response_type or "application/json": {"schema": refs[model]}}
         elif route.response_type is not None:
             answer["content"] = {route.response_type: {"schema": {"type": "string"}}}
         responses[str(status)] = answer

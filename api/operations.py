@@ -28,6 +28,7 @@ class HealthView(BaseModel):
     projections: dict[str, Any] | None = None
     partitions: dict[str, Any] | None = None
     leader: str | None = None
+    tasks: dict[str, Any] | None = None
     audit: dict[str, Any] | None = None
     processes: dict[str, Any] | None = None
     position: dict[str, int] | None = None

@@ -11,7 +11,6 @@ from api.ledger_requests import (
     WRITES,
     AccountId,
     AmountText,
-    Empty,
     MandateRequest,
     Moment,
     Order,
@@ -29,7 +28,7 @@ from api.ledger_requests import (
 from api.ledger_views import PaymentView
 from api.results import write
 from api.route import Asked, Route, Who
-from api.shapes import Maybe, WriteQuery
+from api.shapes import Empty, Maybe, WriteQuery
 from domain.ledger.payment import CancelPayment, ClaimPayment, HoldPayment, Payment, payment_key
 from log import statements
 from log.checking import fault_of
@@ -63,7 +62,9 @@ async def hold(asked: Asked) -> web.StreamResponse:
         expires_at,
         mandate_of(body, sender.owner),
     )
-    order = Order("payment", sender.owner, name, sender.frame_id, signed, body.signature, payload)
+    order = Order("payment", sender.owner, name, sender.frame_id, signed, body.signature, payload).keyed(
+        asked.api.mirror
+    )
     check_order(asked, order, fault_of(order.signed))
     return await write(asked, order_intent("POST /payments", {}, order, idempotency_key(asked.request)))
 

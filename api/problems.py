@@ -5,10 +5,12 @@ A refusal of a decider is a problem of the same code. Bodies are RFC 9457 ``appl
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from api.times import rfc3339
 from domain.decider import Refusal
 from domain.json_value import JsonObject, JsonValue
+from log import strict_json
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:muniment:problem:"
@@ -29,6 +31,7 @@ PROBLEMS: Mapping[str, Kind] = {
     "invalid_cursor": Kind(400, "The cursor is not one of this list with these filters"),
     "unsupported_algorithm": Kind(400, "The signature's algorithm is not one that this registry verifies"),
     "out_of_bounds": Kind(400, "A value is outside its bounds"),
+    "invalid_operation": Kind(400, "The operation can't be part of the DID's log"),
     "invalid_card": Kind(400, "The card is no A2A agent card"),
     "unauthenticated": Kind(401, "A session is needed"),
     "invalid_signature": Kind(401, "The signature does not hold"),
@@ -45,6 +48,7 @@ PROBLEMS: Mapping[str, Kind] = {
     "unknown_account": Kind(404, "There is no such account"),
     "not_found": Kind(404, "There is no such thing"),
     "method_not_allowed": Kind(405, "This route doesn't know this method"),
+    "not_acceptable": Kind(406, "There is no representation that the Accept header takes"),
     "idempotency_conflict": Kind(409, "The idempotency key was used for another request"),
     "already_active": Kind(409, "A fact of the same issuer, subject and kind is active"),
     "not_active": Kind(409, "It is not active"),
@@ -52,6 +56,11 @@ PROBLEMS: Mapping[str, Kind] = {
     "not_expired": Kind(409, "The fact's time is not over"),
     "already_revoked": Kind(409, "The signer is revoked already"),
     "already_registered": Kind(409, "It is registered already"),
+    "unknown_collection": Kind(409, "The collection has no schema"),
+    "incompatible_schema": Kind(409, "Records that are valid may not be under this schema"),
+    "rkey_taken": Kind(409, "The collection has a record under this key"),
+    "quota_exceeded": Kind(409, "The vault has no room for this"),
+    "already_finalized": Kind(409, "The file is finalized already"),
     "already_exists": Kind(409, "Something of this id exists already"),
     "minting_disabled": Kind(409, "The frame mints and burns nothing"),
     "deadline_passed": Kind(409, "The order's deadline passed"),
@@ -76,19 +85,30 @@ PROBLEMS: Mapping[str, Kind] = {
     "not_rejected": Kind(409, "The receiving side has not rejected the transfer"),
     "day_not_over": Kind(409, "The day is not over"),
     "day_not_open": Kind(409, "The day is not open"),
-    "not_due": Kind(409, "The delivery is not due"),
+    "terms_changed": Kind(409, "The registry's terms are others by now"),
+    "stale_prev": Kind(409, "The operation doesn't follow the last one of the DID's log"),
+    "handle_taken": Kind(409, "The handle is another's, or its claim is over"),
+    "handle_change_too_soon": Kind(409, "A handle is changed at most every 30 days"),
+    "claim_holds": Kind(409, "The DID took the handle that it claimed"),
+    "not_due": Kind(409, "It is not due"),
+    "erased": Kind(410, "Its owner had this erased"),
+    "cid_mismatch": Kind(412, "The record is not as the condition says"),
     "payload_too_large": Kind(413, "The body is too large"),
-    "unsupported_media_type": Kind(415, "The body must be application/json"),
+    "unsupported_media_type": Kind(415, "This is not of a type that is taken here"),
+    "range_not_satisfiable": Kind(416, "The file has none of these bytes"),
+    "schema_violation": Kind(422, "The value is not as its collection's schema says"),
+    "media_mismatch": Kind(422, "The file is not what was reserved"),
     "rate_limited": Kind(429, "Too many requests", retryable=True),
     "internal": Kind(500, "Something went wrong here", retryable=True),
     "log_unavailable": Kind(503, "The log can't be reached; nothing was appended", retryable=True),
     "not_caught_up": Kind(503, "The position asked for is not reached yet", retryable=True),
     "read_model_unavailable": Kind(503, "The read model can't be reached", retryable=True),
+    "storage_unavailable": Kind(503, "The media storage can't be reached, or has no room", retryable=True),
     "outcome_unknown": Kind(504, "The command was sent and its decision did not come in time", retryable=True),
 }
 
 
-TIMES = ("unlocks_at", "deadline", "now")
+TIMES = ("allowed_at", "unlocks_at", "deadline", "now")
 """Details of refusals that are times in ms."""
 
 
@@ -143,6 +163,9 @@ def of_refusal(refusal: Refusal) -> ProblemError:
         return ProblemError("internal")
     if "pointer" in details:
         return ProblemError(refusal.code, details.get("detail"), errors=[(details["pointer"], details["detail"])])
+    if "places" in details:
+        places: Any = strict_json.parse_own(details.pop("places"))
+        return ProblemError(refusal.code, f"{places[0][0]}: {places[0][1]}", errors=places, members=dict(details))
     detail = details.pop("detail", None)
     # A rule counts in ms; who reads a refusal has times as everywhere.
     details |= {name: rfc3339(int(details[name])) for name in TIMES if name in details}

@@ -76,12 +76,10 @@ class RateLimits:
 
         Headers: draft-ietf-httpapi-ratelimit-headers-10.
         """
-        if not self.tiers:
+        counted = self.counted_under(caller, remote, roles)
+        if counted is None:
             return {}
-        if caller is None:
-            name, tier = f"peer/{network_of(remote)}", self.tiers[ANONYMOUS]
-        else:
-            name, tier = f"did/{caller.identity}", self._tier(roles(caller.identity))
+        name, tier = counted
         left, wait_s = self._take(name, tier.per_minute)
         headers = {
             "RateLimit-Policy": f'"{tier.name}";q={tier.per_minute};w={WINDOW_S}',
@@ -91,6 +89,16 @@ class RateLimits:
             headers["RateLimit"] = f'"{tier.name}";r=0;t={math.ceil(wait_s)}'
             raise ProblemError("rate_limited", headers={**headers, "Retry-After": str(max(1, math.ceil(wait_s)))})
         return headers
+
+    def counted_under(
+        self, caller: Caller | None, remote: str | None, roles: Callable[[str], frozenset[str]]
+    ) -> tuple[str, Tier] | None:
+        """Name what a caller is counted under, and give its tier; nothing where there are no limits."""
+        if not self.tiers:
+            return None
+        if caller is None:
+            return f"peer/{network_of(remote)}", self.tiers[ANONYMOUS]
+        return f"did/{caller.identity}", self._tier(roles(caller.identity))
 
     def _tier(self, roles: frozenset[str]) -> Tier:
         own = [self.tiers[role] for role in roles if role in self.tiers]

@@ -11,7 +11,6 @@ from api.ledger_requests import (
     WRITES,
     AccountId,
     AmountText,
-    Empty,
     Name,
     admin_intent,
     amount_of,
@@ -24,7 +23,7 @@ from api.ledger_views import FrameView, FreezingView, InvitesView, MoneyView, Re
 from api.problems import ProblemError, invalid
 from api.results import write
 from api.route import Asked, Handler, Route, Who
-from api.shapes import Maybe, Shape, WriteQuery
+from api.shapes import Empty, Maybe, Shape, WriteQuery
 from domain.ledger.account import FreezeAccount, UnfreezeAccount
 from domain.ledger.developer import IssueInvites
 from domain.ledger.frame import BurnTokens, MintTokens, OpenFrame, frame_key

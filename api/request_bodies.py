@@ -63,6 +63,9 @@ async def read_body(asked: Asked) -> None:
         if request.can_read_body and await read_bytes(request, limit):
             raise ProblemError("invalid_request", "this route takes no body")
         return
+    if route.optional_body and not request.can_read_body:
+        asked.body = fit(route.request_model, {})
+        return
     check_media_type(request, route.media_type)
     raw = await read_bytes(request, limit)
     try:

@@ -7,13 +7,17 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
 from api.appending import IMAGINED, Sent, Settled, imagine, known_outcome, send, settle
-from api.fact_view import fact_as_it_is, fact_view, status_reason
+from api.did_results import DID_RESULTS, operation_again, telling
+from api.fact_view import Status, fact_as_it_is, fact_view, status_reason
 from api.freshness import POSITION, as_of
 from api.intent import Intent
 from api.ledger_results import LEDGER_RESULTS, SIGNED_EVENTS
+from api.media_results import MEDIA_RESULTS
 from api.place import Place, Shown
 from api.problems import ProblemError, of_refusal
+from api.record_results import RECORD_RESULTS
 from api.route import Asked, json_response
+from api.session_results import SESSION_RESULTS
 from api.times import rfc3339
 from api.wiring import CONTEXT, Api
 from domain.catalog import NAMES
@@ -27,9 +31,11 @@ from log.fold import Overlay
 from log.following import Decided
 from log.sealing import unseal
 from log.token import token_at
+from projections.identity import OPERATIONS
 from projections.issued import as_issued, as_standing, issued
 
 HIT = "Idempotency-Hit"
+NO_CONTENT = 204
 DPVERSION = "1.0.0"
 SHOWN_ONCE = ("secret", "codes")
 """What only the answer that made it may show."""
@@ -76,7 +82,7 @@ class WebhookView(BaseModel):
 
 
 def _issued(_api: Api, event: facts.FactIssued, place: Place) -> Shown:
-    return 201, fact_view(event.fact_id, as_issued(event, *place[:3]), "active", None)
+    return 201, fact_view(event.fact_id, as_issued(event, *place[:3]), Status("active"))
 
 
 def _changed(status: str) -> Callable[[Api, Any, Place], Shown]:
@@ -85,7 +91,8 @@ def _changed(status: str) -> Callable[[Api, Any, Place], Shown]:
         if shown is None:
             raise ProblemError("not_caught_up", headers={"Retry-After": "1"})
         against = as_standing(event, CONTEXT, place.partition, place.offset)
-        return 200, fact_view(event.fact_id, shown, status, None if against is None else status_reason(against))
+        reason = None if against is None else status_reason(against)
+        return 200, fact_view(event.fact_id, shown, Status(status, reason, event.compromised_by))
 
     return show
 
@@ -149,6 +156,10 @@ RESULTS: Mapping[type, Callable[[Api, Any, Place], Shown]] = {
     webhook.WebhookDeleted: _webhook_deleted,
     webhook.WebhookReplayed: _webhook_replayed,
     **LEDGER_RESULTS,
+    **RECORD_RESULTS,
+    **MEDIA_RESULTS,
+    **SESSION_RESULTS,
+    **DID_RESULTS,
 }
 
 
@@ -162,7 +173,7 @@ def shown(api: Api, decided: Decided) -> Shown:
     decision = decided.decision
     if decision.refusal is not None:
         raise of_refusal(Refusal(decision.refusal.code, decision.refusal.details))
-    event = decision.events[0].payload
+    event = telling(decision.events)
     show = RESULTS.get(type(event))
     if show is None:
         return 200, {"event": decision.events[0].type}
@@ -182,12 +193,14 @@ def answer(api: Api, settled: Settled) -> tuple[int, JsonObject, dict[str, str]]
             raise ProblemError("not_caught_up", headers={"Retry-After": "1"})
         return 200, now, headers | {POSITION: str(now["position"])}
     headers[POSITION] = position_of(decided)
+    if settled.hit and (document := operation_again(api, decided)) is not None:
+        return 200, document, headers
     try:
         status, body = shown(api, decided)
     except ProblemError as problem:
         problem.headers = {**problem.headers, **headers}
         raise
-    if settled.hit and isinstance(decided.decision.events[0].payload, SIGNED_EVENTS):
+    if settled.hit and isinstance(telling(decided.decision.events), (*SIGNED_EVENTS, *OPERATIONS)):
         status = 200  # what is signed is there already: nothing is made or set off again
     return status, body, headers
 
@@ -209,10 +222,18 @@ def wants_async(asked: Asked) -> bool:
     )
 
 
-async def write(asked: Asked, intent: Intent) -> web.Response:
-    """Answer a write: with its decision, at once with 202, or with what a decision would be."""
+def as_it_is(body: JsonObject) -> JsonObject:
+    """Show a body as its event has it."""
+    return body
+
+
+async def write(asked: Asked, intent: Intent, show: Callable[[JsonObject], JsonObject] = as_it_is) -> web.Response:
+    """Answer a write: with its decision, at once with 202, or with what a decision would be.
+
+    ``show`` adds what the request has and the log has not.
+    """
     if asked.query.dry_run:
-        return await _dry_run(asked.api, intent)
+        return await _dry_run(asked.api, intent, show)
     if wants_async(asked):
         sent = await send(asked.api, intent)
         if isinstance(sent, Sent):
@@ -223,7 +244,9 @@ async def write(asked: Asked, intent: Intent) -> web.Response:
     else:
         settled = (await settle(asked.api, [intent]))[0]
     status, shown_body, headers = answer(asked.api, settled)
-    return json_response(shown_body, status, headers)
+    if status == NO_CONTENT:
+        return web.Response(status=status, headers=headers)
+    return json_response(show(shown_body), status, headers)
 
 
 async def imagined(api: Api, intent: Intent, before: Overlay | None = None) -> tuple[int, JsonObject, dict[str, str]]:
@@ -241,15 +264,19 @@ async def imagined(api: Api, intent: Intent, before: Overlay | None = None) -> t
     return status, shown_body, {name: value for name, value in headers.items() if name == HIT}
 
 
-async def _dry_run(api: Api, intent: Intent) -> web.Response:
+async def _dry_run(api: Api, intent: Intent, show: Callable[[JsonObject], JsonObject]) -> web.Response:
     """Say what would have happened: a refusal as its problem, else the result without a position."""
     headers = as_of(api.mirror)
     _, body, hit = await imagined(api, intent)
-    headers |= hit
+    return dry_answer(intent, show(body), headers | hit)
+
+
+def dry_answer(intent: Intent, shown_body: JsonObject, headers: Mapping[str, str]) -> web.Response:
+    """Say that an intent would have been accepted, and what would have come of it."""
     result: dict[str, JsonValue] = {
         "dry_run": True,
         "type": NAMES[type(intent.payload)],
         "status": "accepted",
-        "result": body,
+        "result": shown_body,
     }
     return json_response(result, 200, headers)

@@ -34,7 +34,19 @@ ROLES_OF: Mapping[Who, frozenset[str]] = {
 class Asked:
     """One request, with its shape checked: ``body`` and ``query`` are the route's models, ``caller`` its session."""
 
-    __slots__ = ("_caller", "api", "body", "json", "query", "request", "request_id", "route", "statement")
+    __slots__ = (
+        "_caller",
+        "api",
+        "body",
+        "headers",
+        "json",
+        "query",
+        "request",
+        "request_id",
+        "route",
+        "statement",
+        "streaming_since",
+    )
 
     def __init__(self, api: Api, request: web.Request, route: "Route", caller: Caller | None, request_id: str) -> None:
         self.api, self.request, self.route, self.request_id = api, request, route, request_id
@@ -45,6 +57,15 @@ class Asked:
         """What the route's ``shape`` made of the body."""
         self.json: JsonValue = None
         """The body as it was parsed."""
+        self.headers: Mapping[str, str] = {}
+        """What every answer says, for a handler that sends its headers itself because its body is a stream."""
+        self.streaming_since: float | None = None
+        """When a stream's headers went out, by ``time.perf_counter``: a stream has no other end to be timed by."""
+
+    @property
+    def session(self) -> Caller | None:
+        """Give whose session this is, if it is anybody's."""
+        return self._caller
 
     @property
     def caller(self) -> Caller:
@@ -88,7 +109,10 @@ class Route:
 
     ``responses`` gives for each status of success the model of its body (nothing: no body); ``problems`` the codes that
     a handler may raise besides those that every route may. ``shape`` runs after the models fit and before anybody is
-    asked who they are. ``raw_body`` leaves the body unread for the handler.
+    asked who they are. ``optional_body`` takes a request without a body as one of ``{}``. ``raw_body`` leaves the body
+    unread for the handler. ``header_parameters`` says for each header
+    that it reads what it is. ``streams`` marks an answer without end: it has no ``HEAD``, and its handler sends
+    ``asked.headers`` itself.
     """
 
     method: str
@@ -102,11 +126,16 @@ class Route:
     problems: Sequence[str] = ()
     shape: Callable[[Asked], None] | None = None
     raw_body: bool = False
+    optional_body: bool = False
     media_type: str = "application/json"
     response_type: str | None = None
     max_body_bytes: int | None = None
     limited: bool = True
     """Whether the rate limits count it."""
+    header_parameters: Mapping[str, str] = field(default_factory=dict)
+    streams: bool = False
+    by_key_set: bool = False
+    """Whether its sessions are checked by the keys that the registry publishes, as a service elsewhere checks them."""
 
 
 def json_response(

@@ -4,26 +4,31 @@ import base64
 import binascii
 import hashlib
 import hmac
-import os
+import logging
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from domain.json_value import JsonObject
-from log import strict_json
 from log.canonical import canonical_json
 
+LOG = logging.getLogger("muniment.api")
 ALGORITHM = "EdDSA"
 SEED_BYTES = 32
 OVERLAP_S = 60 * 60
-"""How long a key is still published and accepted after a newer one was made: longer than any session lasts."""
-REREAD_EVERY_S = 5.0
-FILES = "service-*.json"
+"""How long a key is still published and accepted after a newer one was made: longer than a token lasts, and than others
+keep what was published."""
+JWKS_MAX_AGE_S = 60
+"""How long others may keep what `/.well-known/jwks.json` answered."""
+REREAD_EVERY_S = 2.0
+UNKNOWN_KEY_EVERY_S = 0.5
+"""How often a token with an unknown key may make the files be read again."""
+SIGNS_AFTER_S = 10.0
+"""How long a new key is published before it signs: until then every process has read of it, and can verify by it."""
 
 
 class InvalidServiceKey(ValueError):
@@ -72,88 +77,86 @@ def service_key_of_text(text: str) -> ServiceKey:
         raise InvalidServiceKey("a service key is 32 bytes in base64") from None
 
 
-def make_key_file(folder: Path, now: float | None = None) -> ServiceKey:
-    """Write a new key into its own file, mode 0600; from then on it signs, and the ones before overlap."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    seed, made_at = os.urandom(SEED_BYTES), time.time() if now is None else now
-    key = service_key(seed, made_at)
-    document = {"kid": key.kid, "made_at": made_at, "seed_b64": base64.b64encode(seed).decode()}
-    path = folder / f"service-{key.kid}.json"
-    draft = path.with_name(f".{path.name}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(strict_json.dump(document))
-        file.flush()
-        os.fsync(descriptor)
-    draft.rename(path)
-    return key
+def service_keys_of_text(text: str) -> Sequence[ServiceKey]:
+    """Make service keys of seeds in base64, separated by commas: the first signs, the others are still accepted.
+
+    Raises InvalidServiceKey.
+    """
+    found = [service_key_of_text(each) for each in text.split(",")]
+    # The one that signs is the newest, as it is among files.
+    return [replace(key, made_at=float(len(found) - index)) for index, key in enumerate(found)]
 
 
-def read_key_file(path: Path) -> ServiceKey:
-    """Read a key file that none but its owner can read. Raises InvalidServiceKey."""
-    if path.stat().st_mode & 0o077:
-        raise InvalidServiceKey(f"{path.name} is open to others; run chmod 600 on it")
-    try:
-        document = strict_json.parse(path.read_bytes())
-    except strict_json.MalformedJson as error:
-        raise InvalidServiceKey(f"{path.name}: {error.detail}") from None
-    if not isinstance(document, dict) or not isinstance(made_at := document.get("made_at"), int | float):
-        raise InvalidServiceKey(f"{path.name} is no key file")
-    try:
-        seed = base64.b64decode(str(document.get("seed_b64")), validate=True)
-    except binascii.Error:
-        raise InvalidServiceKey(f"{path.name} holds no key in base64") from None
-    return service_key(seed, float(made_at))
+def ages(keys: Sequence[ServiceKey]) -> Sequence[tuple[ServiceKey, float]]:
+    """Give each key with the time at which the next one was made, when its overlap begins."""
+    return list(zip(keys, [*(key.made_at for key in keys[1:]), float("inf")], strict=True))
 
 
 class ServiceKeys:
-    """The keys that are valid now: the newest signs, the ones before it are accepted during the overlap."""
+    """The keys that are valid now: the newest that every process knows of signs, the others have their overlap."""
 
-    def __init__(self, keys: Sequence[ServiceKey] = (), folder: Path | None = None) -> None:
-        """Take keys, or a folder of key files, which is read again so that a rotation is seen by every process."""
-        self._folder, self._given = folder, list(keys)
-        self._keys: dict[str, ServiceKey] = {}
-        self._read_at = -REREAD_EVERY_S
-        self._refresh()
-        if not self._keys and folder is not None:
-            make_key_file(folder)
-            self._read_at = -REREAD_EVERY_S
-            self._refresh()
+    def __init__(self, keys: Sequence[ServiceKey] = (), read: Callable[[], Sequence[ServiceKey]] | None = None) -> None:
+        """Take keys, the newest last, or what reads them from files again and again: so every process sees a rotation.
+
+        Raises InvalidServiceKey where there is none.
+        """
+        self._read = read
+        self._keys: Sequence[ServiceKey] = sorted(keys, key=lambda key: key.made_at)
+        self._read_at = float("-inf")
+        self._refresh(REREAD_EVERY_S)
         if not self._keys:
             raise InvalidServiceKey("there is no service key")
 
-    def _refresh(self) -> None:
-        if self._folder is None:
-            self._keys = {key.kid: key for key in self._given}
-            return
-        if time.monotonic() - self._read_at < REREAD_EVERY_S:
+    def _refresh(self, every_s: float) -> None:
+        if self._read is None or time.monotonic() - self._read_at < every_s:
             return
         self._read_at = time.monotonic()
-        found = [*self._given, *(read_key_file(path) for path in self._folder.glob(FILES))]
-        self._keys = {key.kid: key for key in sorted(found, key=lambda key: (key.made_at, key.kid))}
+        try:
+            found = self._read()
+        except (InvalidServiceKey, OSError) as error:
+            if not self._keys:
+                raise
+            # Sessions go on by the keys that are known; whoever keeps the files is told.
+            LOG.warning("service_keys_unreadable", extra={"error": str(error)})
+            return
+        self._keys = found or self._keys
 
-    def valid(self) -> Sequence[ServiceKey]:
-        """Give the keys that are valid now, oldest first."""
-        self._refresh()
-        keys = list(self._keys.values())
-        # A key's overlap begins when the next one was made.
-        newer = [*(key.made_at for key in keys[1:]), float("inf")]
-        return [key for key, next_at in zip(keys, newer, strict=True) if time.time() < next_at + OVERLAP_S]
+    def valid(self, every_s: float | None = None) -> Sequence[ServiceKey]:
+        """Give the keys that are valid now, oldest first; the files are read again after so many seconds."""
+        self._refresh(REREAD_EVERY_S if every_s is None else every_s)
+        if self._read is None:
+            return self._keys
+        now = time.time()
+        return [key for key, followed_at in ages(self._keys) if now < followed_at + OVERLAP_S]
+
+    @property
+    def signing(self) -> ServiceKey:
+        """Give the key that signs: the newest that was published for a while, or the first there is."""
+        keys = self.valid()
+        ready = [key for key in keys if key.made_at + SIGNS_AFTER_S <= time.time()]
+        return ready[-1] if ready else keys[0]
+
+    def _named(self, kid: Any) -> ServiceKey | None:
+        found = next((key for key in self.valid() if key.kid == kid), None)
+        if found is None:
+            # Another process may have begun with a key that this one hasn't read of.
+            found = next((key for key in self.valid(UNKNOWN_KEY_EVERY_S) if key.kid == kid), None)
+        return found
 
     def jwks(self) -> JsonObject:
         """Give the public keys that are valid now (RFC 7517)."""
         return {"keys": [key.jwk for key in self.valid()]}
 
     def sign(self, claims: Mapping[str, Any]) -> str:
-        """Sign claims with the newest key."""
-        key = self.valid()[-1]
+        """Sign claims."""
+        key = self.signing
         return jwt.encode(dict(claims), key.private, ALGORITHM, headers={"kid": key.kid})
 
     def verified(self, token: str, *, issuer: str, audience: str, leeway_s: float) -> dict[str, Any]:
         """Give the claims of a token that one of our valid keys signed with EdDSA. Raises InvalidJwt."""
         try:
             header = jwt.get_unverified_header(token)
-            key = next((key for key in self.valid() if key.kid == header.get("kid")), None)
+            key = self._named(header.get("kid"))
             if key is None or header.get("alg") != ALGORITHM:
                 raise InvalidJwt("no key of ours signed this")
             claims: dict[str, Any] = jwt.decode(

@@ -8,24 +8,26 @@ import secrets
 import struct
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from api.caller import Caller
 from api.problems import ProblemError
+from api.registered_keys import RegisteredKey
 from api.service_keys import InvalidJwt, ServiceKeys
 from domain.did import identity
 from log.dids import InvalidDid
+from log.jwks import AUDIENCE, CLOCK_LEEWAY_S, TOKEN_MAX
 from log.message import Signature
 from log.signatures import InvalidSignature, verify
 from log.statements import session_signed_bytes
 from projections.postgres import PostgresUnavailable
 
-AUDIENCE = "muniment"
 NONCE_LIFETIME_S = 5 * 60
 SESSION_LIFETIME_S = 15 * 60
-CLOCK_LEEWAY_S = 2
+REFRESHED_FOR_S = 30 * 24 * 60 * 60
+"""How long a session is given new tokens until its key must sign again."""
 REMEMBERED_TOKENS = 10_000
-TOKEN_MAX = 8192
 USED_NONCES_MAX = 100_000
 RANDOM_BYTES = 16
 MAC_BYTES = 16
@@ -69,7 +71,7 @@ class Sessions:
         """Make a nonce for a DID; give it and when it expires, in seconds since 1970 UTC."""
         expires_at = int(time.time()) + NONCE_LIFETIME_S
         content = os.urandom(RANDOM_BYTES) + struct.pack(">Q", expires_at)
-        mac = _mac(self.keys.valid()[-1].nonce_key, content, did)
+        mac = _mac(self.keys.signing.nonce_key, content, did)
         return base64.urlsafe_b64encode(content + mac).decode().rstrip("="), expires_at
 
     def _expiry(self, nonce: str, did: str) -> int:
@@ -91,12 +93,24 @@ class Sessions:
         return expires_at
 
     async def open(
-        self, did: str, nonce: str, *, alg: str, key_id: str | None, signature: str, roles: list[str]
+        self,
+        did: str,
+        nonce: str,
+        *,
+        alg: str,
+        key_id: str | None,
+        signature: str,
+        roles: list[str],
+        registered: RegisteredKey | None = None,
     ) -> tuple[str, int]:
-        """Open a session; give its token and when it expires. Raises ``invalid_signature``."""
+        """Open a session; give its token and when it expires. Raises ``invalid_signature``.
+
+        ``registered`` is the key that a registered DID has under ``key_id`` now.
+        """
         nonce_expires_at = self._expiry(nonce, did)
+        signed = session_signed_bytes(issuer=self.issuer, did=did, nonce=nonce)
         try:
-            verify(alg, did, session_signed_bytes(issuer=self.issuer, did=did, nonce=nonce), signature)
+            verify(alg, did, signed, signature, None if registered is None else registered.key)
         except (InvalidSignature, InvalidDid) as error:
             raise ProblemError("invalid_signature", error.detail) from None
         try:
@@ -105,18 +119,36 @@ class Sessions:
             raise ProblemError("read_model_unavailable", headers={"Retry-After": "1"}) from None
         if not unused:
             raise ProblemError("invalid_signature", "the nonce was used already")
-        now = int(time.time())
-        proof = {"nonce": nonce, "issuer": self.issuer, "alg": alg, "signature": signature}
+        if registered is None or key_id is None:
+            proof = Signature(alg, did, key_id, signed, signature)
+        else:
+            proof = registered.signature(did, key_id, signed, signature)
+        return self._token(did, proof, roles)
+
+    def refresh(self, caller: Caller, roles: list[str]) -> tuple[str, int]:
+        """Give another token of a session that stands, and when it expires. Raises ``unauthenticated``."""
+        if caller.signed_in_at + REFRESHED_FOR_S <= time.time():
+            raise ProblemError("unauthenticated", "the session is too old to be refreshed: sign another nonce")
+        return self._token(caller.did, caller.proof, roles, caller)
+
+    def _token(
+        self, did: str, proof: Signature | None, roles: list[str], before: Caller | None = None
+    ) -> tuple[str, int]:
+        now, name = int(time.time()), secrets.token_urlsafe(16)
         claims: dict[str, Any] = {
             "iss": self.issuer,
             "aud": AUDIENCE,
             "sub": did,
             "iat": now,
             "exp": now + SESSION_LIFETIME_S,
-            "jti": secrets.token_urlsafe(16),
+            "jti": name,
+            "sid": name if before is None else before.session_id,
+            "auth_time": now if before is None else before.signed_in_at,
             "roles": roles,
-            "proof": proof if key_id is None else proof | {"key_id": key_id},
         }
+        if proof is not None:
+            claims |= {} if proof.key_id is None else {"key_id": proof.key_id}
+            claims["proof"] = _claim(proof)
         return self.keys.sign(claims), now + SESSION_LIFETIME_S
 
     def caller(self, token: str) -> Caller | None:
@@ -146,12 +178,27 @@ class Sessions:
             claims = self.keys.verified(token, issuer=self.issuer, audience=AUDIENCE, leeway_s=CLOCK_LEEWAY_S)
         except InvalidJwt:
             return None
-        did = str(claims["sub"])
-        return Caller(did, identity(did), _proof(did, claims.get("proof")), int(claims["exp"]))
+        return caller_of(claims)
+
+
+def caller_of(claims: Mapping[str, Any]) -> Caller:
+    """Give whose session a token is that holds, by all that it claims."""
+    did = str(claims["sub"])
+    proof = _proof(did, claims.get("proof"))
+    session_id, signed_in_at = str(claims.get("sid", claims["jti"])), int(claims.get("auth_time", claims["iat"]))
+    return Caller(did, identity(did), proof, int(claims["exp"]), session_id, signed_in_at)
 
 
 def _mac(key: bytes, content: bytes, did: str) -> bytes:
     return hmac.digest(key, content + did.encode(), "sha256")[:MAC_BYTES]
+
+
+def _claim(proof: Signature) -> dict[str, str]:
+    """Write the signature that opened a session, for its token."""
+    _, issuer, _, nonce = proof.signed_bytes.decode().split("\n")
+    members = {"key_id": proof.key_id, "public_key": proof.public_key}
+    named = {name: value for name, value in members.items() if value is not None}
+    return {"nonce": nonce, "issuer": issuer, "alg": proof.alg, "signature": proof.signature, **named}
 
 
 def _proof(did: str, claim: Any) -> Signature | None:
@@ -159,4 +206,5 @@ def _proof(did: str, claim: Any) -> Signature | None:
     if not isinstance(claim, dict):
         return None
     signed = session_signed_bytes(issuer=str(claim["issuer"]), did=did, nonce=str(claim["nonce"]))
-    return Signature(str(claim["alg"]), did, claim.get("key_id"), signed, str(claim["signature"]))
+    alg, signature = str(claim["alg"]), str(claim["signature"])
+    return Signature(alg, did, claim.get("key_id"), signed, signature, claim.get("public_key"))

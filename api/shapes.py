@@ -1,21 +1,22 @@
 """What a request must look like: pydantic's only door, with our rules on unknown, absent and null members."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import pydantic
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
-from pydantic_core import CoreSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from api.problems import ProblemError
 
-NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]*$"
 TEXT_MAX = 512
 MAX_ERRORS = 16
 WAIT_MS_MAX = 10_000
 WAIT_MS_DEFAULT = 2_000
 LIMIT_MAX = 100
 LIMIT_DEFAULT = 50
+NOT_KNOWN = "this member is not known here"
 
 T = TypeVar("T")
 
@@ -31,7 +32,30 @@ class _Present:
 Maybe = Annotated[T | None, _Present()]
 """An optional member: ``reason: Maybe[Text] = None``."""
 
-Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=TEXT_MAX, pattern=NO_CONTROL)]
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Marks text that has a form: a pattern for programs, and for people what is expected ("digits, at most 19").
+
+    It is put behind the text's lengths, whose own refusals come first.
+    """
+
+    pattern: str
+    expected: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        formed = core_schema.custom_error_schema(
+            core_schema.str_schema(pattern=self.pattern), "form", custom_error_message=f"this must be {self.expected}"
+        )
+        return core_schema.chain_schema([handler(source), formed])
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "pattern": self.pattern, "description": self.expected}
+
+
+NO_CONTROL = Form(r"^[^\x00-\x1f\x7f-\x9f]*$", "text without control characters")
+
+Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=TEXT_MAX), NO_CONTROL]
 """1 to 512 characters, no control characters."""
 
 
@@ -39,6 +63,10 @@ class Shape(BaseModel):
     """A body: no unknown members, no conversions between types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Empty(Shape):
+    """An empty object."""
 
 
 def _digits(value: object) -> object:
@@ -92,17 +120,22 @@ def fit(model: type[Model], value: object) -> Model:
     try:
         return model.model_validate(value)
     except pydantic.ValidationError as error:
-        found = [
-            (pointer_of(entry["loc"]), _detail(entry["type"], entry["msg"]))
-            for entry in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERRORS]
-        ]
-        pointer, detail = found[0]
-        raise ProblemError("invalid_request", f"{pointer or 'the body'}: {detail}", errors=found) from None
+        raise misfit("invalid_request", error) from None
+
+
+def misfit(code: str, error: pydantic.ValidationError, within: str = "") -> ProblemError:
+    """Make the problem of what does not fit a model; ``within`` is the JSON Pointer to what was to fit."""
+    found = [
+        (within + pointer_of(entry["loc"]), _detail(entry["type"], entry["msg"]))
+        for entry in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERRORS]
+    ]
+    pointer, detail = found[0]
+    return ProblemError(code, f"{pointer or 'the body'}: {detail}", errors=found)
 
 
 def _detail(kind: str, message: str) -> str:
     if kind == "extra_forbidden":
-        return "this member is not known here"
+        return NOT_KNOWN
     if kind == "model_type":
         return "this must be an object"
     if kind == "missing":

@@ -120,7 +120,7 @@ async def place(asked: Asked) -> web.StreamResponse:
     signed = signed_bytes_of("stake", asked.json)  # type: ignore[arg-type]  # its shape is an object's
     name, mandate = statements.mandate_id("stake", signed), mandate_of(body, held.owner)
     payload = PlaceStake(name, held.frame_id, body.account, amount_of(body.amount), body.lock_days, mandate)
-    order = Order("stake", held.owner, name, held.frame_id, signed, body.signature, payload)
+    order = Order("stake", held.owner, name, held.frame_id, signed, body.signature, payload).keyed(asked.api.mirror)
     check_order(asked, order, fault_of(order.signed))
     return await write(asked, order_intent("POST /stakes", {}, order, idempotency_key(asked.request)))
 
@@ -132,7 +132,7 @@ async def withdraw(asked: Asked) -> web.StreamResponse:
     signed = signed_bytes_of("unstake", asked.json)  # type: ignore[arg-type]  # its shape is an object's
     payload = WithdrawStake(stake_id, known.frame_id, mandate_of(body, known.owner))
     name = statements.mandate_id("unstake", signed)
-    order = Order("unstake", known.owner, name, known.frame_id, signed, body.signature, payload)
+    order = Order("unstake", known.owner, name, known.frame_id, signed, body.signature, payload).keyed(asked.api.mirror)
     check_order(asked, order, fault_of(order.signed))
     intent = order_intent("POST /stakes/{id}/unstake", {"id": stake_id}, order, idempotency_key(asked.request))
     return await write(asked, intent)
@@ -163,7 +163,7 @@ async def vote(asked: Asked) -> web.StreamResponse:
     signed = signed_bytes_of("vote", asked.json)  # type: ignore[arg-type]  # its shape is an object's
     payload = CastVote(proposal_id, known.frame_id, asked.body.choice, mandate_of(asked.body, voter))
     name = statements.mandate_id("vote", signed)
-    order = Order("vote", voter, name, known.frame_id, signed, asked.body.signature, payload)
+    order = Order("vote", voter, name, known.frame_id, signed, asked.body.signature, payload).keyed(asked.api.mirror)
     check_order(asked, order, fault_of(order.signed))
     intent = order_intent("POST /proposals/{id}/votes", {"id": proposal_id}, order, idempotency_key(asked.request))
     return await write(asked, intent)

@@ -20,7 +20,7 @@ Offsets = Mapping[int, int]
 
 
 async def standing(api: Api) -> JsonObject:
-    """Tell of the broker, Postgres, each projection's lag, each partition's writer, the leader and the last audit."""
+    """Tell of the broker, Postgres, the projections' lag, the partitions' writers, leader and tasks, the last audit."""
     writers = _writers(api)
     behind = _of_context(api.mirror.reached, CONTEXT)
     heads = dict(api.mirror.reached)
@@ -42,10 +42,26 @@ async def standing(api: Api) -> JsonObject:
             for (context, partition), (name, said) in sorted(writers.items())
         },
         "leader": leaders[0] if leaders else None,
+        "tasks": _tasks(api),
         "audit": {**audits[-1].detail, "at": rfc3339(audits[-1].at)} if audits else None,
         "processes": {entry.name: _process(entry) for entry in api.status.standings() if entry.kind != AUDITOR},
         "position": {f"{context}/{part}": offset for (context, part), offset in sorted(api.mirror.reached.items())},
     }
+
+
+def _tasks(api: Api) -> JsonObject:
+    """Give for each periodic task its last run by whoever led then: when, by which reactor, and what came of it."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in api.status.standings("reactor"):
+        said = entry.detail.get("tasks")
+        for name, task in said.items() if isinstance(said, dict) else ():
+            if not isinstance(task, dict) or not isinstance(last_run := task.get("last_run", 0), int):
+                continue
+            if last_run > found.get(name, {}).get("last_run", -1):
+                found[name] = {**task, "reactor": entry.name, "last_run": last_run}
+    for task in found.values():
+        task["last_run"] = rfc3339(task["last_run"]) if task["last_run"] else None
+    return {name: found[name] for name in sorted(found)}
 
 
 def _of_context(positions: Mapping[tuple[str, int], int], of: str) -> dict[int, int]:

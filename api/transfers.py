@@ -46,7 +46,7 @@ class TransferRequest(MandateRequest):
     from_: Annotated[AccountId, Field(alias="from")]
     to: AccountId
     amount: AmountText
-    memo: Maybe[Annotated[str, Field(max_length=MEMO_MAX, pattern=NO_CONTROL)]] = None
+    memo: Maybe[Annotated[str, Field(max_length=MEMO_MAX), NO_CONTROL]] = None
 
 
 class TransferBatchRequest(Shape):
@@ -87,7 +87,9 @@ async def transfer_order(asked: Asked, request: TransferRequest, sent: JsonObjec
         mandate_of(request, sender.owner),
         asked.api.settings.transfer_timeout_ms,
     )
-    return Order("transfer", sender.owner, name, sender.frame_id, signed, request.signature, payload)
+    return Order("transfer", sender.owner, name, sender.frame_id, signed, request.signature, payload).keyed(
+        asked.api.mirror
+    )
 
 
 async def transfer(asked: Asked) -> web.StreamResponse:

@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from api import session_standing
+from api.caller import Caller
+from api.event_bounds import EventBounds
+from api.gateway_collections import GatewayCollections
+from api.log_ends import LogEnds
 from domain.facts.kinds import SUBJECT_TYPES
 from domain.facts.signer import signer
 from log.checking import Checker
@@ -12,10 +17,13 @@ from log.topic import partition_of
 from projections.mirror import Mirror
 
 if TYPE_CHECKING:
+    from api.media_depot import Depot
     from api.metrics import Metrics
     from api.rate_limits import RateLimits
+    from api.registry_sessions import RegistrySessions
     from api.replies import Replies
     from api.session_tokens import Sessions
+    from api.vault import Vaults
     from log.status import StatusBoard
 
 CONTEXT = "facts"
@@ -37,6 +45,11 @@ class ApiSettings:
     decision_timeout_s: float = 10.0
     transfer_timeout_ms: int = 60_000
     """How long a transfer across registries waits to be accepted before it is given up."""
+    event_bounds: EventBounds = field(default_factory=EventBounds)
+    records_per_owner: int = 1_000_000
+    record_bytes_per_owner: int = 1 << 30
+    """What a vault holds at most; bytes are those of the values as RFC 8785 writes them."""
+    gateway: GatewayCollections = field(default_factory=GatewayCollections)
 
 
 @dataclass(slots=True)
@@ -58,17 +71,36 @@ class Api:
     settings: ApiSettings = field(default_factory=ApiSettings)
     checker: Checker = field(default_factory=Checker)
     reads: Any = None
+    vaults: "Vaults | None" = None
+    """Owners' keys; without them no value is written."""
+    media: "Depot | None" = None
+    """Where media are kept."""
+    visitors: "RegistrySessions | None" = None
+    """Checks sessions by the published keys, for routes that are served as if elsewhere; without it, as all others."""
     feed: Any = None
+    events: Any = None
+    """The event stream and its readers, where the routes that tell of it are served."""
+    open_values: Any = None
+    """Opens sealed values of records for the event stream; without it events come without them."""
     health: Mapping[str, Any] = field(default_factory=dict)
     """What an operator is told besides what the processes report, the broker's bootstrap address for one."""
 
+    record_ends: LogEnds = field(init=False)
+    """Where the log of the records ends now."""
     caught_up: bool = True
     """Whether the mirror holds what the log held when serving began; until then nobody's roles are known."""
+
+    def __post_init__(self) -> None:
+        self.record_ends = LogEnds(self.log, "records", self.partitions)
 
     def roles(self, identity: str) -> frozenset[str]:
         """Give a DID's roles as the log has them now; none for a revoked signer."""
         known = signer(self.mirror.store, identity)  # type: ignore[arg-type]  # only asked by key
         return frozenset() if known is None or known.revoked_at is not None else frozenset(known.roles)
+
+    def standing(self, caller: Caller) -> Caller | None:
+        """Give a caller whose session stands by the log as it is now; nothing for one whose session is over."""
+        return session_standing.standing(self.mirror, caller)
 
     def partition(self, key: str) -> int:
         """Give the partition of a key."""

@@ -46,11 +46,15 @@ Evolve: TypeAlias = Callable[[State, Event, int], Iterable[Change]]
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What surrounds a command: who asks, the log's time in ms since 1970 UTC, and whether the partition is empty."""
+    """What surrounds a command: who asks, the log's time in ms since 1970 UTC, and where it lies in its partition.
+
+    ``first`` says whether nothing was decided there before, ``cause`` is the command's offset, -1 if it has none.
+    """
 
     actor: str
     now: int
     first: bool = False
+    cause: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from log import strict_json
-from log.signatures import InvalidDid, InvalidSignature, verify
+from log.public_keys import InvalidKey
+from log.signatures import InvalidDid, InvalidSignature, usable_key, verify
 
 WORTH_ASKING: Final = 32
 """Below this many signatures, some 1.5 ms, the way to another process and back isn't worth it."""
@@ -23,19 +24,21 @@ LENGTH: Final = struct.Struct("<I")
 
 
 class Signed(NamedTuple):
-    """Who signed which text; ``signature`` is base64."""
+    """Who signed which text; ``signature`` is base64, ``public_key`` the multibase of a registered DID's key."""
 
     alg: str
     did: str
     text: str
     signature: str
+    public_key: str | None = None
 
 
 def fault_of(signed: Signed) -> str | None:
     """Say why a signature does not hold, in words that are safe to show; nothing where it holds."""
     try:
-        verify(signed.alg, signed.did, signed.text.encode(), signed.signature)
-    except (InvalidSignature, InvalidDid) as error:
+        registered = None if signed.public_key is None else usable_key(signed.public_key)
+        verify(signed.alg, signed.did, signed.text.encode(), signed.signature, registered)
+    except (InvalidSignature, InvalidDid, InvalidKey) as error:
         return error.detail
     return None
 

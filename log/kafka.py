@@ -10,13 +10,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from log.kafka_address import KafkaAddress
-from log.kafka_reader import Handover, KafkaReader
+from log.kafka_reader import Handover, KafkaReader, stop_consumer
 from log.log import AppendUnknown, LogUnavailable, OnAssigned, OnRevoked, Reader, Record, Topic
 from log.message import Message
 
 APPEND_TIMEOUT_MS = 10_000
 REACHABLE_TIMEOUT_S = 2.0
 LOOKUP_TIMEOUT_S = 5.0
+ENDS_ATTEMPT_S = 2.0
 """How long a look-up may take, with the wait for those before it."""
 REACHABLE_FOR_S = 0.25
 """An answer of the broker this young is taken as a sign that it is there."""
@@ -45,6 +46,8 @@ class KafkaLog:
         self._heard_at = 0.0
         self._asking: asyncio.Task[AIOKafkaProducer] | None = None
         self._lookups: dict[str, AIOKafkaConsumer] = {}
+        self._ends: AIOKafkaConsumer | None = None
+        self._opening_ends = asyncio.Lock()
         self._looking = asyncio.Lock()
 
     async def create(self, topics: Sequence[Topic]) -> None:
@@ -187,10 +190,10 @@ class KafkaLog:
         try:
             await consumer.start()
         except KafkaError as error:
-            await consumer.stop()
+            await stop_consumer(consumer)
             raise LogUnavailable(type(error).__name__) from error
         except asyncio.CancelledError:
-            await consumer.stop()
+            await stop_consumer(consumer)
             raise
 
     async def reader(self, topic: str, starts: Mapping[int, int]) -> Reader:
@@ -232,13 +235,49 @@ class KafkaLog:
         found: Sequence[Message] = batches.get(part, ())
         return found[0] if found and found[0].offset == offset else None
 
+    async def ends(self, topic: str, partitions: Sequence[int]) -> Mapping[int, int]:
+        """Ask for the ends of partitions, through a consumer kept for that; it reads nothing."""
+        parts = [TopicPartition(topic, partition) for partition in partitions]
+        try:
+            async with asyncio.timeout(LOOKUP_TIMEOUT_S):
+                while True:
+                    consumer = await self._ends_consumer()
+                    try:
+                        async with asyncio.timeout(ENDS_ATTEMPT_S):
+                            ends = await consumer.end_offsets(parts)
+                            return {part.partition: offset for part, offset in ends.items()}
+                    except TimeoutError:
+                        # A client that asked for a topic before its leader was known doesn't ask for it again within
+                        # minutes: a new one does.
+                        await self._leave_ends_consumer(consumer)
+        except (KafkaError, TimeoutError) as error:
+            raise LogUnavailable(type(error).__name__) from error
+
+    async def _ends_consumer(self) -> AIOKafkaConsumer:
+        async with self._opening_ends:
+            if self._ends is None:
+                consumer = self._consumer()
+                await self._started(consumer)
+                self._ends = consumer
+            return self._ends
+
+    async def _leave_ends_consumer(self, consumer: AIOKafkaConsumer) -> None:
+        """Let go of a consumer that doesn't answer, unless another has taken its place; who waits for it asks anew."""
+        async with self._opening_ends:
+            if self._ends is consumer and consumer is not None:
+                self._ends = None
+                await stop_consumer(consumer)
+
     async def close(self) -> None:
         """Flush and close every connection."""
         producer, self._producer = self._producer, None
         if producer is not None:
             await _stop_quietly(producer)
+        if self._ends is not None:
+            await stop_consumer(self._ends)
+            self._ends = None
         for consumer in self._lookups.values():
-            await consumer.stop()
+            await stop_consumer(consumer)
         self._lookups.clear()
 
 

@@ -2,13 +2,36 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 from log.log import LogUnavailable, OnAssigned, OnRevoked
 from log.message import Message
+
+CLOSE_TIMEOUT_S: Final = 5.0
+"""How long a consumer may take to leave its group and end its fetches before it is given up."""
+
+
+async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
+    """Close a consumer; one that doesn't end is given up, and its connections are closed.
+
+    aiokafka cancels its fetches and waits for each: one that loses the cancellation, as when the broker dies under it,
+    would be waited for without end, and one that was cancelled would pass for a cancellation of ours.
+    """
+    task = asyncio.current_task()
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await consumer.stop()
+    except TimeoutError:
+        pass
+    except asyncio.CancelledError:
+        if task is not None and task.cancelling():
+            raise
+    else:
+        return
+    await consumer._client.close()  # noqa: SLF001  # what stop() didn't come to
 
 
 class KafkaReader:
@@ -46,7 +69,7 @@ class KafkaReader:
         # aiokafka ends a task of its own; one that never ran yet would pass for a cancellation of ours and leave the
         # connections open.
         await asyncio.sleep(0)
-        await self._consumer.stop()
+        await stop_consumer(self._consumer)
 
 
 class Handover(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types

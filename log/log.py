@@ -75,5 +75,8 @@ class Log(Protocol):
     async def read_at(self, topic: str, partition: int, offset: int) -> Message | None:
         """Give the message at an offset, or nothing where there is none."""
 
+    async def ends(self, topic: str, partitions: Sequence[int]) -> Mapping[int, int]:
+        """Give for each partition the offset that the next message appended will get. Raises LogUnavailable."""
+
     async def close(self) -> None:
         """Send what is in flight and let go of everything."""

@@ -168,5 +168,10 @@ class MemoryLog:
         held = self._topics[topic][partition]
         return held[offset] if 0 <= offset < len(held) else None
 
+    async def ends(self, topic: str, partitions: Sequence[int]) -> Mapping[int, int]:
+        """Give the end of each partition."""
+        self.check_reachable()
+        return {partition: len(self._topics[topic][partition]) for partition in partitions}
+
     async def close(self) -> None:
         """Hold on to nothing; the messages go with the object."""

@@ -30,13 +30,20 @@ class Message(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Who signed exactly which bytes; ``signature`` is base64 (standard, padded)."""
+    """Who signed exactly which bytes; ``signature`` is base64 (standard, padded).
+
+    Where a registered DID signed, ``public_key`` is the multibase of its key ``key_id``, and ``key_seen_at`` the
+    position of ``identity`` up to which that key was known to hold: ``identity/<partition>/<offset>``. A DID that says
+    its key itself has neither.
+    """
 
     alg: str
     did: str
     key_id: str | None
     signed_bytes: bytes
     signature: str
+    public_key: str | None = None
+    key_seen_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,20 @@
-"""Webhook secrets never lie in clear on the log: they are sealed with a key of the deployment (NaCl secretbox)."""
+"""What must not lie in clear on the log: webhook secrets and the values of vaults.
+
+A secret is sealed with a key of the deployment (NaCl secretbox). A value is sealed with its owner's key
+(XChaCha20-Poly1305) and bound to what it is of, so that it opens nowhere else: a nonce of 24 bytes, then the
+ciphertext with its tag.
+"""
 
 import base64
 import binascii
 
+import nacl.bindings
 import nacl.exceptions
 import nacl.secret
+import nacl.utils
 
 KEY_BYTES = nacl.secret.SecretBox.KEY_SIZE
+NONCE_BYTES = nacl.bindings.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 
 
 class InvalidSealingKey(ValueError):
@@ -39,3 +47,23 @@ def unseal(key: bytes, sealed: bytes) -> str:
         return nacl.secret.SecretBox(key).decrypt(sealed).decode()
     except (nacl.exceptions.CryptoError, ValueError):
         raise CannotUnseal("this was not sealed with this key") from None
+
+
+def new_key() -> bytes:
+    """Make a key of 32 random bytes."""
+    return nacl.utils.random(KEY_BYTES)
+
+
+def seal_bound(key: bytes, content: bytes, bound_to: bytes) -> bytes:
+    """Seal content with a key of 32 bytes so that it opens only as what it is bound to; differently each time."""
+    nonce = nacl.utils.random(NONCE_BYTES)
+    return nonce + nacl.bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(content, bound_to, nonce, key)
+
+
+def unseal_bound(key: bytes, sealed: bytes, bound_to: bytes) -> bytes:
+    """Open what was sealed and bound to this. Raises CannotUnseal."""
+    nonce, ciphertext = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+    try:
+        return nacl.bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(ciphertext, bound_to, nonce, key)
+    except (nacl.exceptions.CryptoError, TypeError, ValueError):
+        raise CannotUnseal("this was not sealed with this key, or is not what it was bound to") from None

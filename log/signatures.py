@@ -1,4 +1,4 @@
-"""Signatures over statements; pynacl, coincurve and pycryptodome have their only door here.
+"""Signatures over statements; pynacl, coincurve and pycryptodome have their door here, ECDSA over SHA-256 its own.
 
 Verification is strict, so that no signature yields a second one and no two verifiers disagree: S is reduced, R and the
 key are canonical, and the key lies in the group of prime order. Sources: RFC 8032 section 5.1.7; "Taming the many
@@ -17,7 +17,9 @@ import nacl.bindings
 import nacl.exceptions
 from Crypto.Hash import keccak
 
+from log import ecdsa, public_keys
 from log.dids import InvalidDid, ParsedDid, did_key, did_pkh, parse_did
+from log.public_keys import InvalidKey, PublicKey, parse_multibase, remembered_keys
 
 __all__ = [
     "InvalidDid",
@@ -33,15 +35,16 @@ __all__ = [
     "eip191_sign",
     "eip191_signer",
     "parse_did",
+    "usable_key",
     "verify",
+    "verify_key",
 ]
 
 Signer = Callable[[bytes], bytes]
 
 seed_bytes: Final = 32
-remembered_keys: Final = 16_384
 
-_ed25519_signature_bytes: Final = 64
+_key_signature_bytes: Final = 64
 _eip191_signature_bytes: Final = 65
 _secp256k1_half_order: Final = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 _recovery_ids: Final = {0: b"\0", 1: b"\1", 27: b"\0", 28: b"\1"}
@@ -59,58 +62,80 @@ class UnsupportedAlgorithm(ValueError):
     """The signature's algorithm is not one that this registry verifies."""
 
     def __init__(self, alg: str) -> None:
-        super().__init__("the signature's algorithm must be ed25519 or eip191")
+        super().__init__("the signature's algorithm must be ed25519, eip191, secp256k1 or p256")
         self.alg = alg
 
 
-def verify(alg: str, issuer_did: str, message: bytes, signature_b64: str, public_key: bytes | None = None) -> None:
+def verify(alg: str, issuer_did: str, message: bytes, signature_b64: str, registered: PublicKey | None = None) -> None:
     """Check an issuer's signature over a message, and return only if it holds.
 
-    `alg` is `ed25519` (64 bytes; issuer `did:key`, or any registered DID with its `public_key` of 32 bytes) or `eip191`
-    (65 bytes r, s, v; issuer `did:pkh:eip155`). The signature is canonical standard base64. Raises `InvalidSignature`,
-    `InvalidDid` and `UnsupportedAlgorithm`.
+    `alg` is `ed25519`, `secp256k1` or `p256` (64 bytes; issuer `did:key`, or any registered DID with the key that it
+    has `registered`), or `eip191` (65 bytes r, s, v; issuer `did:pkh:eip155`). The signature is canonical standard
+    base64. Raises `InvalidSignature`, `InvalidDid` and `UnsupportedAlgorithm`.
     """
-    if alg == "ed25519":
-        _verify_ed25519(_issuer_key(issuer_did, public_key), message, signature_b64)
-    elif alg == "eip191":
+    if alg == "eip191":
         _verify_eip191(_issuer_address(issuer_did), message, signature_b64)
+    elif alg in public_keys.key_types:
+        key = _issuer_key(issuer_did, registered)
+        if key.type != alg:
+            raise InvalidSignature(f"the issuer's key is of {key.type}, and signs with no other algorithm")
+        verify_key(key, message, signature_b64)
     else:
         raise UnsupportedAlgorithm(alg)
 
 
-def _issuer_key(issuer_did: str, registered_key: bytes | None) -> bytes:
+def verify_key(key: PublicKey, message: bytes, signature_b64: str) -> None:
+    """Check a signature by one key over a message: 64 bytes in canonical standard base64. Raises `InvalidSignature`."""
+    signature = _decode_signature(signature_b64, _key_signature_bytes)
+    if key.type == public_keys.ed25519:
+        _verify_ed25519(_prime_order(key.content), message, signature)
+    elif (fault := ecdsa.fault_of(key, message, signature)) is not None:
+        raise InvalidSignature(fault)
+
+
+def usable_key(multibase: str) -> PublicKey:
+    """Read the text of a public key for which all verifiers come to one verdict. Raises `InvalidKey`."""
+    key = parse_multibase(multibase)
+    if key.type == public_keys.ed25519:
+        try:
+            _prime_order(key.content)
+        except InvalidSignature as error:
+            raise InvalidKey(error.detail) from None
+    return key
+
+
+def _issuer_key(issuer_did: str, registered: PublicKey | None) -> PublicKey:
     own_key = _key_in_did(issuer_did)
-    if registered_key is None:
+    if registered is None:
         if own_key is None:
-            raise InvalidSignature("no Ed25519 key is known for this issuer")
+            raise InvalidSignature("no key is known for this issuer")
         return own_key
-    if own_key is not None and own_key != registered_key:
+    if own_key is not None and own_key != registered:
         raise InvalidSignature("the key isn't the one that the issuer's did:key names")
-    return _usable_key(registered_key)
+    return registered
 
 
 @lru_cache(maxsize=remembered_keys)
-def _key_in_did(did: str) -> bytes | None:
+def _key_in_did(did: str) -> PublicKey | None:
     parsed = parse_did(did)
     if parsed.method == "pkh":
         raise InvalidSignature("a did:pkh issuer signs with eip191")
-    return None if parsed.public_key is None else _usable_key(parsed.public_key)
+    return parsed.key
 
 
 @lru_cache(maxsize=remembered_keys)
-def _usable_key(public_key: bytes) -> bytes:
+def _prime_order(content: bytes) -> bytes:
     """Refuse a key outside of the prime-order group, for which two verifiers could come to two verdicts."""
-    if len(public_key) != 32 or not nacl.bindings.crypto_core_ed25519_is_valid_point(public_key):
+    if len(content) != 32 or not nacl.bindings.crypto_core_ed25519_is_valid_point(content):
         raise InvalidSignature("the public key is no point of prime order in its canonical encoding")
-    return public_key
+    return content
 
 
-def _verify_ed25519(public_key: bytes, message: bytes, signature_b64: str) -> None:
-    signature = _decode_signature(signature_b64, _ed25519_signature_bytes)
+def _verify_ed25519(content: bytes, message: bytes, signature: bytes) -> None:
     try:
         # libsodium refuses S from the order up, an R or a key of small order, and any R but the one text that it
         # computes itself; what it lets through, a key of mixed order, has been refused before.
-        nacl.bindings.crypto_sign_open(signature + message, public_key)
+        nacl.bindings.crypto_sign_open(signature + message, content)
     except nacl.exceptions.BadSignatureError:
         raise InvalidSignature("the Ed25519 signature isn't the issuer's over this content") from None
 
@@ -169,7 +194,7 @@ def ed25519_signer(seed: bytes) -> Signer:
     secret_key = nacl.bindings.crypto_sign_seed_keypair(seed)[1]
 
     def sign(message: bytes) -> bytes:
-        return nacl.bindings.crypto_sign(message, secret_key)[:_ed25519_signature_bytes]
+        return nacl.bindings.crypto_sign(message, secret_key)[:_key_signature_bytes]
 
     return sign
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Mapping
 
@@ -10,6 +11,8 @@ from log.canonical import base32_id, canonical_json
 fact_type = "muniment.fact.v1"
 revocation_type = "muniment.revocation.v1"
 session_heading = "muniment-session-v1"
+did_prefix = "did:mun:"
+did_letters = 26
 mandate_prefixes = {"transfer": "trf_", "payment": "pay_", "stake": "stk_", "unstake": "uns_", "vote": "vot_"}
 
 
@@ -66,3 +69,30 @@ def mandate_signed_bytes(what: str, members: Mapping[str, object]) -> bytes:
 def mandate_id(what: str, signed_bytes: bytes) -> str:
     """Return the id of what a mandate orders: its prefix and 52 characters of base32 of the SHA-256 of its bytes."""
     return base32_id(mandate_prefixes[what], hashlib.sha256(signed_bytes).digest())
+
+
+def operation_signed_bytes(operation: Mapping[str, object]) -> bytes:
+    """Return the bytes of a DID's operation that a rotation key signs: RFC 8785 of all of it.
+
+    Raises `NotCanonicalizable`.
+    """
+    return canonical_json(dict(operation))
+
+
+def approval_signed_bytes(operation: Mapping[str, object]) -> bytes:
+    """Return the bytes of a guardians' recovery that each guardian signs: RFC 8785 of it without `approvals`.
+
+    Raises `NotCanonicalizable`.
+    """
+    return canonical_json({name: value for name, value in operation.items() if name != "approvals"})
+
+
+def operation_hash(signed_bytes: bytes) -> str:
+    """Return the hash by which the next operation names this one: `sha256-` and base64url of the SHA-256, unpadded."""
+    digest = base64.urlsafe_b64encode(hashlib.sha256(signed_bytes).digest())
+    return "sha256-" + digest.decode("ascii").rstrip("=")
+
+
+def did_of_genesis(signed_bytes: bytes) -> str:
+    """Return the DID that a genesis makes: `did:mun:` and 26 characters of base32 of the SHA-256 of its bytes."""
+    return base32_id(did_prefix, hashlib.sha256(signed_bytes).digest(), did_letters)

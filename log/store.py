@@ -138,3 +138,6 @@ class MemoryStore:
 
     def close(self) -> None:
         """Hold on to nothing."""
+
+    def destroy(self) -> None:
+        """Hold on to nothing: what was folded goes with the object."""

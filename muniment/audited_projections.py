@@ -31,7 +31,7 @@ async def opened(
         if postgres is not None:
             for projection in dump.PROJECTIONS:
                 found = await held.enter_async_context(dump.dump(postgres, projection.name))
-                dumps.append(_of_tables(found))
+                dumps.append(of_tables(found))
         for folder in feeds:
             store = open_running(folder)
             if store is not None:
@@ -40,7 +40,8 @@ async def opened(
         yield dumps
 
 
-def _of_tables(found: dump.Dump) -> Dump:
+def of_tables(found: dump.Dump) -> Dump:
+    """Give a projection in Postgres as something to compare."""
     projection = found.projection
 
     async def rows() -> AsyncIterator[Row]:

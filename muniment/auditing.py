@@ -16,8 +16,11 @@ from log.message import Message
 from muniment.exported import Exported
 from processors.audit import Audit, Ends, ends_of
 from processors.audit_chain import check_chain
+from processors.audit_identity_reading import IdentityAudit
 from processors.audit_roles import Roles
 from processors.audit_rows import Dump, Expected, compare
+from processors.audit_sealed import KeysOf, SealedAudit
+from processors.audit_signing_keys import SigningKeys
 from processors.audit_source import LogSource
 from processors.audit_supply import SupplyAudit
 from processors.audit_verdict import Difference, Differs, Source, Verdict
@@ -25,7 +28,9 @@ from processors.audit_verdict import Difference, Differs, Source, Verdict
 POOL_FROM_COMMANDS: Final = 4_000
 """Fewer commands than these are checked sooner than more processes have started."""
 
+IDENTITY: Final = "identity"
 LEDGER: Final = "ledger"
+RECORDS: Final = "records"
 RULING: Final = "ruling"
 
 OnProgress = Callable[[int, int], None]
@@ -39,13 +44,15 @@ def _quiet(_done: int, _total: int) -> None:
 class AuditOptions:
     """How an audit runs: ``cores`` for signatures (all, when absent), ``chain_only`` to follow the hash chain alone.
 
-    ``patience_s`` is how long a log that ends in messages that don't count is waited for.
+    ``patience_s`` is how long a log that ends in messages that don't count is waited for; ``keys_of`` gives the keys
+    that open sealed values, which are only counted without it.
     """
 
     cores: int | None = None
     chain_only: bool = False
     patience_s: float = 5.0
     on_progress: OnProgress = _quiet
+    keys_of: KeysOf | None = None
 
 
 async def audit_log(log: Log, dumps: Sequence[Dump] = (), options: AuditOptions | None = None) -> Verdict:
@@ -74,23 +81,35 @@ async def audit_source(source: Source, dumps: Sequence[Dump] = (), options: Audi
     # What a context cites of one before it was decided there before: so the last one's ends are asked for first.
     ends = {context: await ends_of(source, context) for context in reversed(released.contexts())}
     verdicts: list[Verdict] = []
-    roles: Roles | None = None
+    cited = _Cited(None, SigningKeys(), IdentityAudit(source))
     for context in released.contexts():
         here = [dump for dump in dumps if dump.context == context]
-        verdict, roles = await _audit_context(_Part(source, context, ends[context], roles), here, options)
+        verdict, roles = await _audit_context(_Part(source, context, ends[context], cited), here, options)
+        cited = cited._replace(roles=roles)
         verdicts.append(verdict)
         if not verdict.holds:
             break
+    else:
+        # Every context was heard up to ends that identity was read past.
+        verdicts[-1].difference = cited.keys.check(cited.identity.citations)
     return _joined(verdicts, "log and projections" if dumps else "log")
 
 
+class _Cited(NamedTuple):
+    """What contexts cite of others: roles from the first, and keys of identity, whose audit knows their windows."""
+
+    roles: Roles | None
+    keys: SigningKeys
+    identity: IdentityAudit
+
+
 class _Part(NamedTuple):
-    """One context of a source, up to its ends, and the roles that it cites."""
+    """One context of a source, up to its ends, and what it cites."""
 
     source: Source
     context: str
     ends: Ends
-    roles: Roles | None
+    cited: _Cited
 
 
 async def _audit_context(part: _Part, dumps: Sequence[Dump], options: AuditOptions) -> tuple[Verdict, Roles | None]:
@@ -109,7 +128,8 @@ async def _audit_context(part: _Part, dumps: Sequence[Dump], options: AuditOptio
             part.source,
             part.context,
             folder,
-            roles=part.roles,
+            roles=part.cited.roles,
+            keys=part.cited.keys,
             ends=part.ends,
             executor=executor,
             on_decision=fold_rows,
@@ -119,6 +139,12 @@ async def _audit_context(part: _Part, dumps: Sequence[Dump], options: AuditOptio
         verdict = await audit.run()
         if part.context == LEDGER:
             await _count_supply(part.source, verdict)
+        if part.context == IDENTITY:
+            _say(await part.cited.identity.run(), verdict)
+        if part.context == RECORDS:
+            sealed = SealedAudit(part.source, options.keys_of)
+            _say(await sealed.run(), verdict)
+            verdict.sealed = sealed.figures.as_json()
         if verdict.holds:
             try:
                 for one in expected:
@@ -132,7 +158,12 @@ async def _count_supply(source: Source, verdict: Verdict) -> None:
     """Count every frame's tokens from postings alone; of a decision that isn't by the rules that says what is wrong."""
     supply = SupplyAudit(source)
     verdict.supplies = {each.frame_id: each.as_json() for each in await supply.advance()}
-    found, before = supply.difference, verdict.difference
+    _say(supply.difference, verdict)
+
+
+def _say(found: Difference | None, verdict: Verdict) -> None:
+    """Let a reading of events alone say what it found where deciding again found nothing, or less."""
+    before = verdict.difference
     if found is not None and (before is None or (before.rule == RULING and before.place == found.place)):
         verdict.difference = found
 
@@ -155,6 +186,7 @@ def _joined(verdicts: Sequence[Verdict], scope: str) -> Verdict:
         whole.positions |= verdict.positions
         whole.projections |= verdict.projections
         whole.supplies |= verdict.supplies
+        whole.sealed |= verdict.sealed
         whole.duration_s += verdict.duration_s
         whole.difference = whole.difference or verdict.difference
     return whole
@@ -173,11 +205,27 @@ def summary(verdict: Verdict) -> str:
     lines += [
         f"supply      {frame}: {each['tokens_circulating']} micro-AVT" for frame, each in verdict.supplies.items()
     ]
+    lines += _sealed_lines(verdict.sealed)
     lines += [f"position    {where}/{offset}" for where, offset in sorted(verdict.positions.items())]
     lines.append(f"duration    {verdict.duration_s:.1f} s")
     difference: Difference | None = verdict.difference
     lines.append("no difference found" if difference is None else f"first difference: {difference}")
     return "\n".join(lines)
+
+
+def _sealed_lines(sealed: Mapping[str, int]) -> list[str]:
+    """Write what became of sealed values, where there are any."""
+    said = {
+        "opened": "opened",
+        "erased": "erased",
+        "tampered": "tampered with",
+        "unopened": "not opened: their keys are not here",
+    }
+    told = [f"{sealed[name]:,} {words}" for name, words in said.items() if sealed.get(name)]
+    lines = [f"sealed      values: {', '.join(told)}"] if told else []
+    if sealed.get("keys_left"):
+        lines.append(f"sealed      {sealed['keys_left']:,} erased owners' keys are still there")
+    return lines
 
 
 def status_of(verdict: Verdict) -> Mapping[str, Any]:

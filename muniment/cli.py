@@ -3,38 +3,35 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Final
 
-from muniment import (
-    cli_facts,
-    cli_feed,
-    cli_keys,
-    cli_ledger,
-    cli_listen,
-    cli_maintenance,
-    cli_operations,
-    cli_processes,
-    cli_signers,
-    cli_webhooks,
-)
 from muniment.cli_outcome import Failure, run_verb
 
-NOUNS = (
-    cli_processes,
-    cli_keys,
-    cli_facts,
-    cli_signers,
-    cli_webhooks,
-    cli_feed,
-    cli_ledger,
-    cli_operations,
-    cli_maintenance,
-    cli_listen,
-)
+NOUNS: Final[Mapping[str, Sequence[str]]] = {
+    "cli_processes": ("up", "api", "decide", "project", "react"),
+    "cli_keys": ("keygen",),
+    "cli_did": ("did",),
+    "cli_facts": ("facts",),
+    "cli_signers": ("signers",),
+    "cli_webhooks": ("webhooks",),
+    "cli_feed": ("playlists",),
+    "cli_ledger": ("ledger",),
+    "cli_records": ("records", "schemas"),
+    "cli_media": ("media", "erase"),
+    "cli_gateway": ("feeds", "profile", "search", "tip"),
+    "cli_events": ("events",),
+    "cli_operations": ("health", "commands"),
+    "cli_service_keys": ("keys",),
+    "cli_maintenance": ("rebuild", "audit", "export"),
+    "cli_listen": ("feed",),
+}
+"""By module the verbs that it adds: only what is asked for is loaded, since every verb is a process that starts."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """Build the tree of verbs; each leaf knows the function that does it."""
+def parser(verb: str | None = None) -> argparse.ArgumentParser:
+    """Build the tree of verbs, or of the module's that adds one; each leaf knows the function that does it."""
     tree = argparse.ArgumentParser(
         prog="muniment",
         description="An event-sourced registry of signed facts: start it, sign with it, follow it, audit it.",
@@ -42,14 +39,15 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     verbs = tree.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for noun in NOUNS:
-        noun.add_verbs(verbs)
+    for module in [name for name, added in NOUNS.items() if verb in added] or NOUNS:
+        import_module(f"muniment.{module}").add_verbs(verbs)
     return tree
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do one verb and give the exit status."""
-    args = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    args = parser(given[0] if given else None).parse_args(given)
     try:
         return run_verb(args)
     except Failure as failure:

@@ -13,18 +13,23 @@ STDIN: Final = "-"
 MAX_FILE_BYTES: Final = 64 << 20
 
 
-def json_argument(text: str) -> Mapping[str, Any]:
-    """Read an argument that is a JSON object, ``@FILE`` for a file that holds one, or ``-`` for standard input."""
+def json_value(text: str) -> Any:
+    """Read an argument that is JSON, ``@FILE`` for a file that holds it, or ``-`` for standard input."""
     try:
         if text == STDIN:
             content = sys.stdin.buffer.read(MAX_FILE_BYTES)
         else:
             content = Path(text[1:]).read_bytes() if text.startswith("@") else text.encode()
-        found = strict_json.parse(content)
+        return strict_json.parse(content)
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{text[1:]}: {error.strerror}") from None
     except strict_json.MalformedJson as error:
         raise argparse.ArgumentTypeError(f"not strict JSON: {error.detail}") from None
+
+
+def json_argument(text: str) -> Mapping[str, Any]:
+    """Read an argument that is a JSON object, ``@FILE`` for a file that holds one, or ``-`` for standard input."""
+    found = json_value(text)
     if not isinstance(found, dict):
         raise argparse.ArgumentTypeError("a JSON object is wanted")
     return found

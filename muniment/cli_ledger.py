@@ -1,12 +1,18 @@
-"""Verbs on the ledger: register, see what one has, and move it."""
+"""Verbs on the ledger: see what one has, move it, and see whether all of it adds up."""
 
 import argparse
 
-from muniment import cli_ledger_stakes
+from muniment import (
+    cli_ledger_agents,
+    cli_ledger_frames,
+    cli_ledger_payments,
+    cli_ledger_proposals,
+    cli_ledger_stakes,
+)
 from muniment.cli_amounts import avt, avt_argument, print_money, print_moneys
 from muniment.cli_options import Verbs, add_noun
 from muniment.cli_outcome import DONE, FAILED
-from muniment.cli_output import add_limit, print_result, print_results, taken
+from muniment.cli_output import add_limit, print_result, taken
 from muniment.cli_reach import add_client_verb, reached, signed_in
 from muniment.client import Supply, Transfer
 
@@ -14,12 +20,6 @@ from muniment.client import Supply, Transfer
 def add_verbs(verbs: Verbs) -> None:
     """Add ``ledger`` and its verbs."""
     ledger = add_noun(verbs, "ledger", "hold tokens, move them, stake them, and decide with them")
-    register = add_client_verb(ledger, "register", _register, "register as a developer, with an account and its grant")
-    register.add_argument("registry_id", metavar="REGISTRY", help="the registry's id")
-    register.add_argument("developer_name", metavar="NAME", help="the developer's name")
-    register.add_argument("--did", help="whom to register, as an admin [the key's own DID]")
-    register.add_argument("--email", help="where the developer can be reached")
-    register.add_argument("--invite", metavar="CODE", help="the code of an invite, where the registry asks for one")
     transfer = add_client_verb(ledger, "transfer", _transfer, "move AVT from an account of one's own to another")
     transfer.add_argument("sender", metavar="FROM", help="the account that pays, acc_…")
     transfer.add_argument("receiver", metavar="TO", help="the account that is paid, acc_…")
@@ -34,21 +34,8 @@ def add_verbs(verbs: Verbs) -> None:
         verb.add_argument("account", metavar="ACCOUNT", help="its id, acc_…")
     supply = add_client_verb(ledger, "supply", _supply, "show the tokens of a frame, and whether they add up")
     supply.add_argument("frame", nargs="?", metavar="FRAME", help="the frame's id [every frame]")
-    agents = add_client_verb(ledger, "agents", _agents, "list the agents that developers offer")
-    agents.add_argument("query", nargs="?", metavar="WORDS", help="only those whose card has these words")
-    agents.add_argument("--skill", help="only those with a skill of this id or tag")
-    add_limit(agents)
-    cli_ledger_stakes.add_verbs(ledger)
-
-
-async def _register(args: argparse.Namespace) -> None:
-    async with reached(args) as client:
-        signed_in(client)
-        developer = await client.ledger.developers.register(
-            args.registry_id, args.developer_name, did=args.did, email=args.email, invite=args.invite
-        )
-        granted = f" with a grant of {avt(developer.grant)}" if developer.grant else ""
-        print_result(args, developer, f"registered {developer.did}: account {developer.account_id}{granted}")
+    for noun in (cli_ledger_frames, cli_ledger_agents, cli_ledger_payments, cli_ledger_stakes, cli_ledger_proposals):
+        noun.add_verbs(ledger)
 
 
 def _said(transfer: Transfer) -> str:
@@ -118,17 +105,3 @@ SUPPLY_COLUMNS = {
 
 def _holds(supply: Supply) -> bool:
     return supply.holds
-
-
-async def _agents(args: argparse.Namespace) -> None:
-    async with reached(args) as client:
-        found = await taken(args, client.ledger.agents.list(args.query, skill=args.skill))
-        columns = {
-            "id": "agent_id",
-            "name": "card.name",
-            "did": "did",
-            "developer": "developer_did",
-            "registry": "registry_id",
-            "account": "account_id",
-        }
-        print_results(args, found, columns)

@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,8 +16,10 @@ from muniment.settings import Settings
 
 ALL: Final = "all"
 PLAYLISTS: Final = "playlists"
-REBUILT: Final = ("facts", "signers", PLAYLISTS, "webhooks", "ledger", ALL)
+RECORDS: Final = "records"
+REBUILT: Final = ("facts", "signers", PLAYLISTS, "webhooks", "identity", "ledger", RECORDS, ALL)
 SUPPLY: Final = "supply"
+IDENTITY: Final = "identity"
 CLIENT_ID: Final = "muniment-cli"
 
 
@@ -28,7 +30,12 @@ def add_verbs(verbs: Verbs) -> None:
     )
     rebuild.add_argument("projection", choices=REBUILT, metavar="PROJECTION", help=", ".join(REBUILT))
     audit = add_verb(verbs, "audit", _audit, "replay the log and look for any lie in it, and in what is made of it")
-    audit.add_argument("what", nargs="?", choices=(SUPPLY,), help="the tokens of every frame alone [all there is]")
+    audit.add_argument(
+        "what",
+        nargs="?",
+        choices=(SUPPLY, IDENTITY),
+        help="the tokens of every frame alone, or every DID's operation log from its genesis [all there is]",
+    )
     audit.add_argument("--frame", metavar="FRAME", help="the frame whose supply is audited [all]")
     source = audit.add_mutually_exclusive_group()
     source.add_argument("--from-log", action="store_true", help="the log alone, without the projections")
@@ -74,13 +81,17 @@ def feed_folders(settings: Settings) -> list[Path]:
 
 
 async def _rebuild(args: argparse.Namespace) -> None:
+    from muniment.operator import vault_key  # noqa: PLC0415 - as above
     from muniment.serving import READ_WRITERS  # noqa: PLC0415 - as above
+    from projections.dump import PROJECTIONS, writing  # noqa: PLC0415 - as above
     from projections.feed_rebuild import rebuild_playlists  # noqa: PLC0415 - as above
     from projections.rebuilding import rebuilds  # noqa: PLC0415 - as above
 
     settings = services(args)
     async with _log(settings) as log, _postgres(settings) as postgres:
-        steps: dict[str, Callable[[], Any]] = dict(rebuilds(log, postgres))
+        opened = args.projection in {RECORDS, ALL}
+        projections = writing(vault_key(settings)) if opened else PROJECTIONS
+        steps: dict[str, Callable[[], Any]] = dict(rebuilds(log, postgres, projections=projections))
         for folder in feed_folders(settings):
             name = PLAYLISTS if PLAYLISTS not in steps else f"{PLAYLISTS} of {folder.parent.name}"
             steps[name] = partial(rebuild_playlists, log, folder, origin=settings.feed_origin, writers=READ_WRITERS)
@@ -100,7 +111,7 @@ async def _audit(args: argparse.Namespace) -> int:
         return await _audit_supply(args)
     if args.frame is not None:
         raise usage_error("--frame is of `muniment audit supply`")
-    return await _audit_all(args)
+    return await (_audit_identity(args) if args.what == IDENTITY else _audit_all(args))
 
 
 async def _audit_supply(args: argparse.Namespace) -> int:
@@ -119,6 +130,27 @@ async def _audit_supply(args: argparse.Namespace) -> int:
                 verdict = await audit_supply(log, args.frame)
     if args.frame is not None and verdict.holds and not verdict.frames:
         raise Failure("not_found", f"there is no frame {args.frame}")
+    if args.json:
+        print_json(verdict.as_json())
+    else:
+        print(summary(verdict), flush=True)
+    return DONE if verdict.holds else FAILED
+
+
+async def _audit_identity(args: argparse.Namespace) -> int:
+    from muniment.identity_auditing import audit_exported_identity, audit_identity, summary  # noqa: PLC0415 - as above
+
+    if args.chain_only:
+        raise usage_error("--chain-only checks no operations")
+    with progress(args) as bar:
+        bar.add_task("identity", total=None)
+        if args.from_export is not None:
+            if not args.from_export.is_dir():
+                raise usage_error(f"{args.from_export} is no directory")
+            verdict = await audit_exported_identity(args.from_export)
+        else:
+            async with _log(services(args, postgres=False)) as log:
+                verdict = await audit_identity(log)
     if args.json:
         print_json(verdict.as_json())
     else:
@@ -154,6 +186,8 @@ async def _audit_running(args: argparse.Namespace, options: Any) -> Any:
     from log import status, topic  # noqa: PLC0415 - as above
     from muniment import audited_projections  # noqa: PLC0415 - as above
     from muniment.auditing import audit_log, status_of  # noqa: PLC0415 - as above
+    from muniment.operator import has_vault_key, vault_key  # noqa: PLC0415 - as above
+    from muniment.vault_opening import opening  # noqa: PLC0415 - as above
 
     settings = services(args, postgres=not args.from_log)
     async with _log(settings) as log:
@@ -168,6 +202,8 @@ async def _audit_running(args: argparse.Namespace, options: Any) -> Any:
                     postgres, feeds, partitions=partitions, origin=settings.feed_origin
                 ) as dumps,
             ):
+                if has_vault_key(settings):
+                    options = replace(options, keys_of=opening(postgres, vault_key(settings)))
                 verdict = await audit_log(log, dumps, options)
         await status.publish(log, "audit", status.AUDITOR, status_of(verdict))
         return verdict

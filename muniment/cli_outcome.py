@@ -11,8 +11,6 @@ from typing import Any, Final
 from log.canonical import NotCanonicalizable
 from log.log import LogUnavailable
 from muniment.amounts import InvalidAmount, read_amount, written_avt
-from muniment.client.ledger_refusals import StillInTransit
-from muniment.client.refusals import Refused, UnexpectedAnswer, Unreachable
 from muniment.settings import InvalidSetting
 from muniment.signing_key import KeyFileError
 from muniment.stack.errors import StackError
@@ -22,6 +20,7 @@ CODES: Final[Mapping[str, str]] = {
     "RebuildRunning": "rebuild_running",
     "AppendUnknown": "log_unavailable",
     "GenesisFailed": "genesis_failed",
+    "WrongVaultKey": "wrong_vault_key",
 }
 """Errors of layers that most verbs never import, by name."""
 
@@ -46,7 +45,8 @@ class Failure(Exception):
         if as_json:
             line = json.dumps({"code": self.code, "detail": self.detail, **self.more}, ensure_ascii=False)
         else:
-            named = [f"{name} {_shown(name, value)}" for name, value in self.more.items() if name in SHOWN]
+            told = {name: value for name, value in self.more.items() if name in SHOWN and value is not None}
+            named = [f"{name} {_shown(name, value)}" for name, value in told.items()]
             line = f"muniment: {self.code}: {self.detail}" + (f" ({', '.join(named)})" if named else "")
         print(line, file=sys.stderr, flush=True)
 
@@ -65,6 +65,11 @@ def usage_error(detail: str) -> Failure:
 
 def failure_of(error: Exception) -> Failure | None:
     """Give the failure that an error of the layers below is for whoever called, if it is one."""
+    # The processes of a registry have no client, and start faster without it.
+    from muniment.client.ledger_refusals import StillInTransit  # noqa: PLC0415
+    from muniment.client.record_refusals import FileChanged  # noqa: PLC0415
+    from muniment.client.refusals import Refused, UnexpectedAnswer, Unreachable  # noqa: PLC0415
+
     match error:
         case Failure():
             return error
@@ -83,6 +88,8 @@ def failure_of(error: Exception) -> Failure | None:
             return Failure("still_in_transit", str(error), more={"transfer_id": error.transfer_id})
         case Unreachable():
             return Failure("unreachable", str(error))
+        case FileChanged():
+            return Failure("file_changed", str(error))
         case UnexpectedAnswer():
             return Failure("unexpected_answer", str(error))
         case NotCanonicalizable():

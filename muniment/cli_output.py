@@ -9,7 +9,16 @@ from typing import Any, Final, TypeVar
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -135,8 +144,9 @@ async def taken(args: argparse.Namespace, items: AsyncIterator[T]) -> list[T]:
     return found
 
 
-def progress(args: argparse.Namespace) -> Progress:
-    """Give a progress bar on standard error, which shows itself to a terminal only."""
+def progress(args: argparse.Namespace, *, sized: bool = False) -> Progress:
+    """Give a progress bar on standard error, of bytes where ``sized``, which shows itself to a terminal only."""
     shows = sys.stderr.isatty() and not args.json
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    counted: ProgressColumn = DownloadColumn() if sized else MofNCompleteColumn()
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), counted)
     return Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), disable=not shows, transient=True)

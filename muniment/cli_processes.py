@@ -9,7 +9,9 @@ from muniment.settings import TABLE
 
 UP_SETTINGS: Final = (
     "data", "port", "rate_limits", "partitions", "kafka", "postgres", "webhook_targets", "feed_origin", "issuer",
-    "subject_types", "log_level", "first_frame", "transfer_timeout",
+    "subject_types", "log_level", "first_frame", "transfer_timeout", "audit_every", "event_readers",
+    "records_per_owner", "record_bytes_per_owner", "service_key_days", "post_collections", "follow_collection",
+    "profile_collection",
 )  # fmt: skip
 PROCESSES: Final[Mapping[str, str]] = {
     "api": "run an api: it checks, appends, reads, and serves the feed",

@@ -11,7 +11,7 @@ from typing import Any, Final
 from muniment.cli_options import Verbs, add_settings, add_verb, settings_of
 from muniment.cli_outcome import Failure
 from muniment.client import Client
-from muniment.operator import OPERATOR_FILE
+from muniment.key_files import OPERATOR_FILE
 from muniment.settings import Settings
 from muniment.signing_key import SigningKey
 from muniment.stack.data_directory import STACK_FILE
@@ -59,8 +59,11 @@ def _key(args: argparse.Namespace, settings: Settings, stack_url: str | None) ->
 
 
 @contextlib.asynccontextmanager
-async def reached(args: argparse.Namespace) -> AsyncIterator[Client]:
-    """Yield a client of the registry that a call means; raises Failure, InvalidSetting and KeyFileError."""
+async def reached(args: argparse.Namespace, *, anonymous: bool = False) -> AsyncIterator[Client]:
+    """Yield a client of the registry that a call means; raises Failure, InvalidSetting and KeyFileError.
+
+    What signs for itself needs no session: it goes as nobody unless a key is named.
+    """
     settings = settings_of(args)
     stack_url: str | None = None
     with contextlib.suppress(Failure):
@@ -69,7 +72,8 @@ async def reached(args: argparse.Namespace) -> AsyncIterator[Client]:
     if url is None:
         running_stack(settings)
         raise Failure("not_running", f"the stack on {settings.data} has no api yet")
-    key = _key(args, settings, stack_url)
+    named = args.key or os.environ.get(KEY_VARIABLE)
+    key = None if anonymous and not named else _key(args, settings, stack_url)
     async with Client(url, key, feed_origin=settings.feed_origin) as client:
         yield client
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from log import released, topic
+from log.durability import sync
 from log.log import Log
 from log.message import Message
 from processors.audit_source import LogSource
@@ -75,10 +76,10 @@ async def export_from(
     _write_durably(partial / MANIFEST, manifest)
     for place in (*partial.rglob("*"), partial):
         if place.is_dir():
-            _sync(place)
+            sync(place)
     # The folder gets its name when all of it is durable; a crash before leaves the partial one, which is never read.
     partial.rename(folder)
-    _sync(folder.parent)
+    sync(folder.parent)
     return done
 
 
@@ -147,11 +148,3 @@ def _write_durably(path: Path, content: bytes) -> None:
 def _settle(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

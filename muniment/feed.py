@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final, cast
 
@@ -22,6 +23,7 @@ from api.replies import Replies
 from api.session_tokens import Sessions
 from api.webhooks import new_secret
 from api.wiring import ApiSettings
+from log.jwks import KEY_SET_PATH
 from log.kafka import KafkaLog
 from log.kafka_address import KafkaAddress
 from log.log import Log, LogUnavailable, Topic
@@ -49,6 +51,7 @@ DEFAULT_PORT: Final = 8090
 BACKFILL_EVERY_S: Final = 60.0
 REGISTER_RETRY_S: Final = 5.0
 LOG_RETRY_S: Final = 0.5
+ASKING_TIMEOUT_S: Final = 5.0
 SECRET_FILE: Final = "keys/hook.secret"  # noqa: S105  # where it lies, not what it is
 NO_POSTGRES: Final = "none"
 """A feed has no database: named as external, none is started."""
@@ -145,8 +148,8 @@ async def serve_feed(
 
 
 def _assembled(log: Log, queue: QueueFold, settings: FeedSettings, session: aiohttp.ClientSession) -> FeedApi:
-    key_set = settings.registry.rstrip("/") + "/.well-known/jwks.json"
-    visitors = RegistrySessions(settings.issuer or settings.registry.rstrip("/"), lambda: read_json(session, key_set))
+    registry = settings.registry.rstrip("/")
+    visitors = RegistrySessions(settings.issuer or registry, lambda: read_json(session, registry + KEY_SET_PATH))
     return FeedApi(
         log=log,
         mirror=cast("Mirror", queue),  # the feed's routes ask nothing of it but how far it is
@@ -161,7 +164,22 @@ def _assembled(log: Log, queue: QueueFold, settings: FeedSettings, session: aioh
         feed=Feed(FeedView(Held(queue.store)), queue, (CONTEXT,)),
         queue=queue,
         visitors=visitors,
+        stands=lambda token: _stands(session, registry + "/auth/session", token),
     )
+
+
+async def _stands(http: aiohttp.ClientSession, url: str, token: str) -> bool:
+    """Ask the registry whether a session stands. Raises ConnectionError."""
+    headers = {"Authorization": f"Bearer {token}"}
+    try:
+        timeout = aiohttp.ClientTimeout(total=ASKING_TIMEOUT_S)
+        async with http.get(url, headers=headers, timeout=timeout, allow_redirects=False) as answer:
+            status = answer.status
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise ConnectionError(type(error).__name__) from error
+    if status not in {HTTPStatus.OK, HTTPStatus.UNAUTHORIZED}:
+        raise ConnectionError(f"status {status}")
+    return status == HTTPStatus.OK
 
 
 def hook_secret(settings: FeedSettings) -> str | None:

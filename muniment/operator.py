@@ -24,12 +24,13 @@ from log.scope import command_id
 from log.sealing import KEY_BYTES, InvalidSealingKey, read_sealing_key
 from log.statements import session_signed_bytes
 from log.topic import partition_of
+from muniment.key_files import OPERATOR_FILE, KeyFileError, KeyFileProblem
 from muniment.settings import InvalidSetting, Settings
-from muniment.signing_key import KeyFileError, KeyFileProblem, SigningKey
+from muniment.signing_key import SigningKey
 from muniment.stack.data_directory import write_private
 
-OPERATOR_FILE: Final = "operator.json"
 WEBHOOK_KEY_FILE: Final = "webhook.key"
+VAULT_KEY_FILE: Final = "vault.key"
 OPERATOR_ROLES: Final = ("admin", "operator")
 CONTEXT: Final = "facts"
 LEDGER: Final = "ledger"
@@ -70,9 +71,22 @@ def sealing_key(settings: Settings) -> bytes:
 
     Raises InvalidSetting.
     """
-    if settings.webhook_key is not None:
-        return _sealing_key(settings.webhook_key, "MUNIMENT_WEBHOOK_KEY")
-    path = settings.keys / WEBHOOK_KEY_FILE
+    return _own_key(settings.webhook_key, "MUNIMENT_WEBHOOK_KEY", settings.keys / WEBHOOK_KEY_FILE)
+
+
+def vault_key(settings: Settings) -> bytes:
+    """Give the key that owners' keys are wrapped with, made likewise. Raises InvalidSetting."""
+    return _own_key(settings.vault_key, "MUNIMENT_VAULT_KEY", settings.keys / VAULT_KEY_FILE)
+
+
+def has_vault_key(settings: Settings) -> bool:
+    """Tell whether the key that owners' keys are wrapped with is here, without making one."""
+    return settings.vault_key is not None or (settings.keys / VAULT_KEY_FILE).exists()
+
+
+def _own_key(given: str | None, variable: str, path: Path) -> bytes:
+    if given is not None:
+        return _read_key(given, variable)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
@@ -81,10 +95,10 @@ def sealing_key(settings: Settings) -> bytes:
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
         draft.unlink()
-    return _sealing_key(path.read_text(encoding="ascii"), str(path))
+    return _read_key(path.read_text(encoding="ascii"), str(path))
 
 
-def _sealing_key(text: str, source: str) -> bytes:
+def _read_key(text: str, source: str) -> bytes:
     try:
         return read_sealing_key(text)
     except InvalidSealingKey as error:

@@ -10,13 +10,15 @@ from prometheus_client import Gauge
 from domain.catalog import CONTEXTS
 from log.status import keep_publishing
 from log.store import Store
-from muniment.operator import sealing_key
+from muniment.media import media_storage
+from muniment.operator import sealing_key, vault_key
 from muniment.places import Place, postgres_dsn, together
+from muniment.service_key_rotation import service_key_task
 from muniment.serving import serve
 from processors import reacting
 from processors.deciding import CommandProcessor
 from processors.feed_backfill import RemoteFacts, backfill
-from projections.dump import PROJECTIONS
+from projections.dump import writing
 from projections.postgres import Postgres
 from projections.projector import Projector
 
@@ -47,7 +49,7 @@ async def decide(place: Place) -> None:
 
 async def project(place: Place) -> None:
     """Project decisions into Postgres."""
-    projector = Projector(Postgres(postgres_dsn(place.settings)), PROJECTIONS)
+    projector = Projector(Postgres(postgres_dsn(place.settings)), writing(vault_key(place.settings)))
 
     def status() -> Mapping[str, Any]:
         for name, reached in projector.reached.items():
@@ -64,7 +66,7 @@ async def project(place: Place) -> None:
 
 
 async def react(place: Place) -> None:
-    """Deliver webhooks, let facts expire, and heal the feed of a registry that is elsewhere."""
+    """Deliver webhooks, let facts expire, sweep media, rotate keys, and heal the feed of a registry elsewhere."""
     settings = place.settings
     async with _healing(place) as heal:
         with place.metrics_served():
@@ -76,6 +78,9 @@ async def react(place: Place) -> None:
                 key=sealing_key(settings),
                 targets=settings.webhook_targets,
                 backfill=heal,
+                audit_every_s=settings.audit_every,
+                media=media_storage(settings),
+                tasks=[service_key_task(settings)],
             )
 
 

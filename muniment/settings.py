@@ -2,13 +2,15 @@
 
 import difflib
 import os
-import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
+
+from muniment import setting_values
+from muniment.gateway_settings import GatewaySettings
+from muniment.setting_values import setting
 
 PREFIX: Final = "MUNIMENT_"
 DEFAULT_DATA: Final = Path(".muniment")
@@ -22,6 +24,16 @@ DEFAULT_FRAME: Final = "local"
 NO_FRAME: Final = "none"
 DEFAULT_TRANSFER_TIMEOUT_S: Final = 60
 MAX_TRANSFER_TIMEOUT_S: Final = 86_400
+DEFAULT_AUDIT_EVERY_S: Final = 60
+MAX_AUDIT_EVERY_S: Final = 3_600
+DEFAULT_EVENT_READERS: Final = 2_000
+MAX_EVENT_READERS: Final = 100_000
+DEFAULT_RECORDS: Final = 1_000_000
+MAX_RECORDS: Final = 10**12
+DEFAULT_RECORD_BYTES: Final = 1 << 30
+MAX_RECORD_BYTES: Final = 1 << 50
+DEFAULT_SERVICE_KEY_DAYS: Final = 30
+MAX_SERVICE_KEY_DAYS: Final = 3_650
 SUBJECT_TYPES: Final = ("playlist", "asset", "device", "user")
 
 OTHER_VARIABLES: Final[Mapping[str, str]] = {
@@ -38,170 +50,156 @@ class InvalidSetting(ValueError):
     code = "invalid_setting"
 
 
-def _text(given: str) -> str:
-    if not given:
-        raise ValueError("is empty")
-    return given
-
-
-def _port(given: str) -> int:
-    if not given.isdecimal() or not 1 <= int(given) <= 65_535:
-        raise ValueError("is a number from 1 to 65535")
-    return int(given)
-
-
-def _up_to(most: int) -> Callable[[str], int]:
-    def read(given: str) -> int:
-        if not given.isdecimal() or not 1 <= int(given) <= most:
-            raise ValueError(f"is a number from 1 to {most}")
-        return int(given)
-
-    return read
-
-
-def _url(given: str) -> str:
-    parts = urlsplit(given)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("is a URL that starts with http:// or https://")
-    return given.rstrip("/")
-
-
-def _targets(given: str) -> str:
-    if given not in {"public", "any"}:
-        raise ValueError("is public or any")
-    return given
-
-
-def _words(given: str) -> tuple[str, ...]:
-    words = tuple(word.strip() for word in given.split(","))
-    if not all(words):
-        raise ValueError("is words separated by commas")
-    return words
-
-
-def _name(given: str) -> str:
-    if not given or len(given) > 128 or not all(each.isalnum() or each in "._-" for each in given):
-        raise ValueError("is up to 128 letters, digits, dots, dashes and underscores")
-    return given
-
-
-def _frame(given: str) -> str:
-    if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", given) is None:
-        raise ValueError("is up to 63 small letters, digits and dashes")
-    return given
-
-
-def _level(given: str) -> str:
-    if given not in {"debug", "info", "warning", "error"}:
-        raise ValueError("is debug, info, warning or error")
-    return given
-
-
-def _setting(
-    default: Any, doc: str, *, read: Callable[[str], Any] = _text, secret: bool = False, metavar: str | None = None
-) -> Any:
-    """Describe one setting; without a ``metavar`` it has no flag, because every user of a machine sees its flags."""
-    return field(default=default, repr=not secret, metadata={"doc": doc, "read": read, "secret": secret, "of": metavar})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(GatewaySettings):
     """What the processes are run with. Each field is a flag ``--like-this`` and a variable ``MUNIMENT_LIKE_THIS``."""
 
-    data: Path = _setting(  # noqa: RUF009 - it gives a field, as dataclasses.field does
+    data: Path = setting(  # noqa: RUF009 - it gives a field, as dataclasses.field does
         DEFAULT_DATA,
         "The data directory: keys, and the state that can be rebuilt from the log.",
         read=Path,
         metavar="DIR",
     )
-    url: str | None = _setting(None, "Where the api of a running registry answers.", read=_url, metavar="URL")
-    host: str = _setting(DEFAULT_HOST, "The address that the api listens on.", metavar="HOST")
-    port: int = _setting(DEFAULT_PORT, "The port that the api listens on.", read=_port, metavar="PORT")
-    kafka: str | None = _setting(
+    url: str | None = setting(
+        None, "Where the api of a running registry answers.", read=setting_values.url, metavar="URL"
+    )
+    host: str = setting(DEFAULT_HOST, "The address that the api listens on.", metavar="HOST")
+    port: int = setting(DEFAULT_PORT, "The port that the api listens on.", read=setting_values.port, metavar="PORT")
+    kafka: str | None = setting(
         None,
         "The broker: `host:port[,host:port]` or `kafka[+sasl][+ssl]://[user:password@]host:port[?mechanism=&cafile=…]`"
         "; `up` starts its own when this is absent.",
         metavar="ADDRESS",
         secret=True,
     )
-    postgres: str | None = _setting(
+    postgres: str | None = setting(
         None,
         "PostgreSQL, as a connection string; `up` starts its own when this is absent.",
         metavar="DSN",
         secret=True,
     )
-    partitions: int = _setting(
+    partitions: int = setting(
         DEFAULT_PARTITIONS,
         "How many partitions a topic gets when it is created; later ones follow the log.",
-        read=_up_to(MAX_PARTITIONS),
+        read=setting_values.up_to(MAX_PARTITIONS),
         metavar="N",
     )
-    replication: int = _setting(
+    replication: int = setting(
         1,
         "On how many brokers a topic lies when it is created; 3 in production, where the cluster has as many.",
-        read=_up_to(MAX_REPLICATION),
+        read=setting_values.up_to(MAX_REPLICATION),
         metavar="N",
     )
-    rate_limits: str = _setting("default", "`off`, `default`, or a JSON file of tiers.", metavar="off|default|FILE")
-    issuer: str | None = _setting(
-        None, "The issuer that sessions name; by default the URL that the api is reached by.", read=_url, metavar="URL"
+    rate_limits: str = setting("default", "`off`, `default`, or a JSON file of tiers.", metavar="off|default|FILE")
+    issuer: str | None = setting(
+        None,
+        "The issuer that sessions name; by default the URL that the api is reached by.",
+        read=setting_values.url,
+        metavar="URL",
     )
-    feed_origin: str = _setting(
+    key_set: str | None = setting(
+        None,
+        "Where the gateway fetches the keys that sessions are checked by; by default `ISSUER/.well-known/jwks.json`.",
+        read=setting_values.url,
+        metavar="URL",
+    )
+    feed_origin: str = setting(
         DEFAULT_FEED_ORIGIN, "The origin of the playlists that the feed shows.", metavar="ORIGIN"
     )
-    first_frame: str = _setting(
+    first_frame: str = setting(
         DEFAULT_FRAME,
         "The sovereign frame that `up` opens on an empty ledger; `none` for none.",
-        read=_frame,
+        read=setting_values.frame,
         metavar="FRAME",
     )
-    transfer_timeout: int = _setting(
+    transfer_timeout: int = setting(
         DEFAULT_TRANSFER_TIMEOUT_S,
         "Seconds until a transfer across registries that nobody accepted is given up.",
-        read=_up_to(MAX_TRANSFER_TIMEOUT_S),
+        read=setting_values.up_to(MAX_TRANSFER_TIMEOUT_S),
         metavar="SECONDS",
     )
-    subject_types: tuple[str, ...] = _setting(
+    audit_every: int = setting(
+        DEFAULT_AUDIT_EVERY_S,
+        "Seconds from one run of the ledger's auditors, which are tasks of the leading reactor, to the next.",
+        read=setting_values.up_to(MAX_AUDIT_EVERY_S),
+        metavar="SECONDS",
+    )
+    event_readers: int = setting(
+        DEFAULT_EVENT_READERS,
+        "How many readers of the event stream an api process takes at once.",
+        read=setting_values.up_to(MAX_EVENT_READERS),
+        metavar="N",
+    )
+    subject_types: tuple[str, ...] = setting(
         SUBJECT_TYPES,
         "The types of subjects that facts may be about, separated by commas.",
-        read=_words,
+        read=setting_values.words,
         metavar="TYPES",
     )
-    webhook_targets: Literal["public", "any"] = _setting(
+    webhook_targets: Literal["public", "any"] = setting(
         "public",
         "`public`: webhooks go to public addresses only; `any`: to this host and private networks too.",
-        read=_targets,
+        read=setting_values.webhook_targets,
         metavar="public|any",
     )
-    registry: str | None = _setting(
-        None, "For `muniment feed`: where the registry is that the feed follows.", read=_url, metavar="URL"
+    registry: str | None = setting(
+        None,
+        "For `muniment feed`: where the registry is that the feed follows.",
+        read=setting_values.url,
+        metavar="URL",
     )
-    hook_secret: str | None = _setting(
+    hook_secret: str | None = setting(
         None,
         "The secret by which `POST /registry-hook` checks what a registry sends; without it the hook is closed.",
         secret=True,
     )
-    webhook_key: str | None = _setting(
+    webhook_key: str | None = setting(
         None,
         "The key that seals webhook secrets on the log: 32 bytes in base64; by default `DIR/keys/webhook.key`.",
         secret=True,
     )
-    service_key: str | None = _setting(
+    vault_key: str | None = setting(
         None,
-        "The key that signs sessions: an Ed25519 seed, 32 bytes in base64; by default `DIR/keys/service-*.json`.",
+        "The key that wraps the keys of vaults: 32 bytes in base64; by default `DIR/keys/vault.key`.",
         secret=True,
     )
-    name: str | None = _setting(
+    records_per_owner: int = setting(
+        DEFAULT_RECORDS,
+        "How many records a vault holds at most.",
+        read=setting_values.up_to(MAX_RECORDS),
+        metavar="N",
+    )
+    record_bytes_per_owner: int = setting(
+        DEFAULT_RECORD_BYTES,
+        "How many bytes the values in a vault have at most, as RFC 8785 writes them.",
+        read=setting_values.up_to(MAX_RECORD_BYTES),
+        metavar="BYTES",
+    )
+    service_key: str | None = setting(
+        None,
+        "The key that signs sessions: an Ed25519 seed, 32 bytes in base64; behind a comma those that were before it. "
+        "By default `DIR/keys/service-*.json`, which rotate by themselves.",
+        secret=True,
+    )
+    service_key_days: int = setting(
+        DEFAULT_SERVICE_KEY_DAYS,
+        "How old in days a service key is when the leading reactor makes the next one, in its data directory.",
+        read=setting_values.up_to(MAX_SERVICE_KEY_DAYS),
+        metavar="DAYS",
+    )
+    name: str | None = setting(
         None,
         "This process's name, its own among all that share a log; by default its role and the host's name. "
         "Its state lies under `DIR/state/NAME`, by default `DIR/state/ROLE`.",
-        read=_name,
+        read=setting_values.name,
         metavar="NAME",
     )
-    metrics_port: int | None = _setting(
-        None, "A port for this process's Prometheus metrics, at `/metrics`.", read=_port, metavar="PORT"
+    metrics_port: int | None = setting(
+        None, "A port for this process's Prometheus metrics, at `/metrics`.", read=setting_values.port, metavar="PORT"
     )
-    log_level: str = _setting("info", "`debug`, `info`, `warning` or `error`.", read=_level, metavar="LEVEL")
+    log_level: str = setting(
+        "info", "`debug`, `info`, `warning` or `error`.", read=setting_values.level, metavar="LEVEL"
+    )
 
     def process_name(self, role: str) -> str:
         """Name this process among all that share a log."""
@@ -217,11 +215,11 @@ class Settings:
 
     def environment(self) -> dict[str, str]:
         """Give the variables that make another process read these settings."""
-        given = {setting: getattr(self, setting.name) for setting in TABLE}
+        given = {row: getattr(self, row.name) for row in TABLE}
         return {
-            setting.variable: ",".join(value) if isinstance(value, tuple) else str(value)
-            for setting, value in given.items()
-            if value != setting.default
+            row.variable: ",".join(value) if isinstance(value, tuple) else str(value)
+            for row, value in given.items()
+            if value != row.default
         }
 
     @property
@@ -263,14 +261,14 @@ TABLE: Final[Sequence[Setting]] = tuple(
     )
     for each in fields(Settings)
 )
-BY_NAME: Final[Mapping[str, Setting]] = {setting.name: setting for setting in TABLE}
+BY_NAME: Final[Mapping[str, Setting]] = {row.name: row for row in TABLE}
 
 
-def _value(setting: Setting, given: str, source: str) -> Any:
+def _value(row: Setting, given: str, source: str) -> Any:
     try:
-        return setting.read(given)
+        return row.read(given)
     except ValueError as error:
-        shown = "" if setting.secret else f" {given!r}:"
+        shown = "" if row.secret else f" {given!r}:"
         raise InvalidSetting(f"{source}{shown} the value {error}") from None
 
 
@@ -280,17 +278,17 @@ def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str] = os.
     Raises InvalidSetting.
     """
     found: dict[str, Any] = {}
-    for setting in TABLE:
-        if (flag := flags.get(setting.name)) is not None:
-            found[setting.name] = _value(setting, str(flag), setting.flag or setting.name)
-        elif variable := environment.get(setting.variable):
-            found[setting.name] = _value(setting, variable, setting.variable)
+    for row in TABLE:
+        if (flag := flags.get(row.name)) is not None:
+            found[row.name] = _value(row, str(flag), row.flag or row.name)
+        elif variable := environment.get(row.variable):
+            found[row.name] = _value(row, variable, row.variable)
     return Settings(**found)
 
 
 def unknown_variables(environment: Mapping[str, str] = os.environ) -> Mapping[str, str | None]:
     """Give the ``MUNIMENT_*`` variables that nothing reads, each with the name that may have been meant."""
-    known = [*(setting.variable for setting in TABLE), *OTHER_VARIABLES]
+    known = [*(row.variable for row in TABLE), *OTHER_VARIABLES]
     return {
         name: next(iter(difflib.get_close_matches(name, known, 1)), None)
         for name in sorted(environment)

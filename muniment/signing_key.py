@@ -6,62 +6,51 @@ import base64
 import binascii
 import os
 import secrets
-import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from domain.json_value import JsonObject
-from log import signatures, statements, strict_json
+from log import signatures, statements
 from muniment.amounts import written_amount
+from muniment.key_files import KeyFileError, KeyFileProblem, read_key_file, write_key_file
+from muniment.private_key import PrivateKey
 
-Algorithm: TypeAlias = Literal["ed25519", "eip191"]
+__all__ = ["Algorithm", "KeyFileError", "KeyFileProblem", "SigningKey", "algorithms"]
+
+Algorithm: TypeAlias = Literal["ed25519", "eip191", "secp256k1", "p256"]
 algorithms: Final[tuple[Algorithm, ...]] = ("ed25519", "eip191")
+"""Those of keys that are their own DID; a registered DID has keys of other types."""
 
-max_key_file_bytes: Final = 4096
 nonce_bytes: Final = 24
 mandate_lifetime_s: Final = 300
 """How long what an owner orders may take to reach the log, where no deadline is named."""
 _members: Final = {"did", "alg", "private_key_b64"}
-
-
-class KeyFileProblem(StrEnum):
-    """Why a key file is refused; the values are stable."""
-
-    MISSING = "key_file_missing"
-    UNREADABLE = "key_file_unreadable"
-    UNWRITABLE = "key_file_unwritable"
-    EXPOSED = "key_file_exposed"
-    MALFORMED = "key_file_malformed"
-    MISMATCH = "key_file_mismatch"
-    EXISTS = "key_file_exists"
-
-
-class KeyFileError(Exception):
-    """A key file can't be loaded or saved; `code` is stable, the message names the path and never the key."""
-
-    def __init__(self, code: KeyFileProblem, path: Path, detail: str) -> None:
-        super().__init__(f"{path}: {detail}")
-        self.code = code
-        self.path = path
-        self.detail = detail
+_registered: Final = {*_members, "key_id"}
 
 
 class SigningKey:
     """A private key with the DID that it proves; it signs facts, revocations, sessions and what its accounts do."""
 
-    __slots__ = ("_private_key", "_sign", "alg", "did")
+    __slots__ = ("_private_key", "_sign", "alg", "did", "key_id")
 
     alg: Algorithm
     did: str
+    key_id: str | None
 
-    def __init__(self, private_key: bytes, alg: Algorithm = "ed25519") -> None:
-        """Take 32 bytes: the seed of `ed25519`, or the secp256k1 secret of `eip191`. Raises `ValueError`."""
+    def __init__(
+        self, private_key: bytes, alg: Algorithm = "ed25519", *, did: str | None = None, key_id: str | None = None
+    ) -> None:
+        """Take 32 bytes: the seed of `ed25519`, or the secp256k1 secret of `eip191`. Raises `ValueError`.
+
+        With `did` and `key_id` it is the key that a registered DID has under this id, `secp256k1` and `p256` too.
+        """
         if len(private_key) != signatures.seed_bytes:
             raise ValueError(f"a private key has {signatures.seed_bytes} bytes")
-        if alg == "ed25519":
+        if did is not None and key_id is not None and alg != "eip191":
+            self.did, self._sign = did, PrivateKey(alg, private_key).signer
+        elif alg == "ed25519":
             self.did = signatures.did_key(signatures.ed25519_public(private_key))
             self._sign = signatures.ed25519_signer(private_key)
         elif alg == "eip191":
@@ -69,7 +58,7 @@ class SigningKey:
             self._sign = signatures.eip191_signer(private_key)
         else:
             raise signatures.UnsupportedAlgorithm(alg)
-        self.alg = alg
+        self.alg, self.key_id = alg, key_id
         self._private_key = private_key
 
     @classmethod
@@ -81,17 +70,24 @@ class SigningKey:
     def load(cls, path: str | os.PathLike[str]) -> SigningKey:
         """Read a key file that none but its owner can read; raises `KeyFileError`."""
         path = Path(path)
-        content = _read_private_file(path)
-        try:
-            document = strict_json.parse(content)
-        except strict_json.MalformedJson as error:
-            raise KeyFileError(KeyFileProblem.MALFORMED, path, error.detail) from None
-        if not isinstance(document, dict) or set(document) != _members:
-            raise KeyFileError(KeyFileProblem.MALFORMED, path, "a key file has did, alg and private_key_b64")
+        document = read_key_file(path)
+        if set(document) == _registered:
+            return cls._from_registered(document, path)
+        if set(document) != _members:
+            detail = "a key file has did, alg and private_key_b64, that of a registered DID key_id too"
+            raise KeyFileError(KeyFileProblem.MALFORMED, path, detail)
         key = cls._from_document(document, path)
         if key.did != document["did"]:
             raise KeyFileError(KeyFileProblem.MISMATCH, path, "the private key isn't that of the DID")
         return key
+
+    @classmethod
+    def _from_registered(cls, document: JsonObject, path: Path) -> SigningKey:
+        did, key_id = document["did"], document["key_id"]
+        if not isinstance(did, str) or not isinstance(key_id, str) or not did.startswith("did:mun:"):
+            raise KeyFileError(KeyFileProblem.MALFORMED, path, "did or key_id isn't that of a registered DID")
+        private = PrivateKey.read(document, path)
+        return cls(private.secret, private.type, did=did, key_id=key_id)
 
     @classmethod
     def _from_document(cls, document: JsonObject, path: Path) -> SigningKey:
@@ -110,24 +106,17 @@ class SigningKey:
 
         Raises `KeyFileError`.
         """
-        path = Path(path)
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        try:
-            try:
-                _write_private_file(draft, self._document())
-                # A link fails if the name is taken, where a rename would replace: two that save at once can't both win.
-                os.link(draft, path)
-            finally:
-                draft.unlink(missing_ok=True)
-            _sync_directory(path.parent)
-        except FileExistsError:
-            raise KeyFileError(KeyFileProblem.EXISTS, path, "exists already and is left as it is") from None
-        except OSError as error:
-            raise KeyFileError(KeyFileProblem.UNWRITABLE, path, f"can't be written: {error.strerror}") from None
+        write_key_file(Path(path), self._document())
 
-    def _document(self) -> bytes:
+    def _document(self) -> JsonObject:
         private_key = base64.b64encode(self._private_key).decode("ascii")
-        return strict_json.dump({"did": self.did, "alg": self.alg, "private_key_b64": private_key}) + b"\n"
+        named: JsonObject = {} if self.key_id is None else {"key_id": self.key_id}
+        return {"did": self.did, "alg": self.alg, "private_key_b64": private_key, **named}
+
+    @property
+    def _named(self) -> dict[str, object]:
+        """Give the member that says which of a registered DID's keys signed."""
+        return {} if self.key_id is None else {"key_id": self.key_id}
 
     def sign(self, message: bytes) -> str:
         """Return the signature of a message in standard base64."""
@@ -142,6 +131,7 @@ class SigningKey:
             "issuer_did": self.did,
             "body": dict(body),
             "alg": self.alg,
+            **self._named,
             "signature": self.sign(signed_bytes),
         }
 
@@ -149,12 +139,12 @@ class SigningKey:
         """Return the body of `POST /facts/{id}/revoke`, signed; without a reason it has no member for one."""
         signed_bytes = statements.revocation_signed_bytes(fact_id=fact_id, issuer_did=self.did, reason=reason)
         given = {} if reason is None else {"reason": reason}
-        return {"issuer_did": self.did, **given, "alg": self.alg, "signature": self.sign(signed_bytes)}
+        return {"issuer_did": self.did, **given, "alg": self.alg, **self._named, "signature": self.sign(signed_bytes)}
 
     def sign_session(self, issuer: str, did: str, nonce: str) -> dict[str, object]:
         """Return the body of `POST /auth/session`, signed, for this key's own DID or a registered one that has it."""
         signed_bytes = statements.session_signed_bytes(issuer=issuer, did=did, nonce=nonce)
-        return {"did": did, "nonce": nonce, "alg": self.alg, "signature": self.sign(signed_bytes)}
+        return {"did": did, "nonce": nonce, "alg": self.alg, **self._named, "signature": self.sign(signed_bytes)}
 
     def sign_transfer(
         self,
@@ -215,6 +205,7 @@ class SigningKey:
             **given,
             "nonce": secrets.token_urlsafe(nonce_bytes) if nonce is None else nonce,
             "deadline": _deadline() if deadline is None else deadline,
+            **self._named,
         }
         return {**said, "signature": self.sign(statements.mandate_signed_bytes(what, said))}
 
@@ -228,40 +219,3 @@ class SigningKey:
 def _deadline() -> str:
     ends = datetime.now(UTC) + timedelta(seconds=mandate_lifetime_s)
     return ends.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _read_private_file(path: Path) -> bytes:
-    try:
-        # Not blocking: the path may name a pipe that nobody writes to.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
-        raise KeyFileError(KeyFileProblem.MISSING, path, "there is no such file") from None
-    except OSError as error:
-        raise KeyFileError(KeyFileProblem.UNREADABLE, path, f"can't be read: {error.strerror}") from None
-    try:
-        # The open file is asked, not the path, which may name another file by now.
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > max_key_file_bytes:
-            raise KeyFileError(KeyFileProblem.MALFORMED, path, "isn't a key file")
-        if status.st_mode & 0o077:
-            detail = f"is open to others (mode {stat.S_IMODE(status.st_mode):04o}); run chmod 600 on it"
-            raise KeyFileError(KeyFileProblem.EXPOSED, path, detail)
-        return os.read(descriptor, max_key_file_bytes)
-    finally:
-        os.close(descriptor)
-
-
-def _write_private_file(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

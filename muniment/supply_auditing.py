@@ -60,7 +60,7 @@ async def _audited(source: Source, frame: str | None, patience_s: float) -> Supp
         figures = await audit.advance()
     if frame is None:
         return SupplyVerdict(figures, audit.difference or audit.broken())
-    of_frame = audit.differences.get(frame) or audit.differences.get("") or audit.broken()
+    of_frame = audit.difference_of(frame) or audit.broken()
     return SupplyVerdict([each for each in figures if each.frame_id == frame], of_frame)
 
 

@@ -15,14 +15,18 @@ from log.kafka import KafkaLog
 from log.kafka_address import KafkaAddress
 from log.log import LogUnavailable
 from muniment.client import Client
-from muniment.operator import Genesis, make_admin, open_first_frame, operator_key, sealing_key
-from muniment.roles import ROLES
+from muniment.client.refusals import Forbidden
+from muniment.first_collections import bring_collections
+from muniment.operator import Genesis, make_admin, open_first_frame, operator_key, sealing_key, vault_key
 from muniment.settings import NO_FRAME, Settings, unknown_variables
+from muniment.signing_key import SigningKey
 from muniment.stack import embedded
 from muniment.stack.embedded import Stack
 from muniment.stack.ports import LOOPBACK, http_answers
 from muniment.stack.supervisor import Process, at_once
 
+ROLES: Final = ("api", "decide", "project", "react")
+"""The processes that are started, each of which is loaded there and not here."""
 STAGE: Final = 2
 """Our processes end before the broker and PostgreSQL, whose stage is lower."""
 READY_TIMEOUT_S: Final = 120.0
@@ -59,7 +63,9 @@ class _Up:
         """Describe our processes; their keys and topics are there before any of them runs."""
         data = stack.directory.path
         operator_key(data, _note)
-        sealing_key(replace(self._settings, data=data))
+        settings = replace(self._settings, data=data)
+        sealing_key(settings)
+        vault_key(settings)
         _note("starting " + ", ".join(ROLES))
         return [self._process(role) for role in ROLES]
 
@@ -82,6 +88,14 @@ class _Up:
             async for _ in client.facts.list(page_size=1):
                 break
 
+    async def _bring_collections(self, key: SigningKey) -> None:
+        """Put the first schemas of the collections that are missing, where the operator may."""
+        issuer = self._settings.issuer or self._url
+        try:
+            await bring_collections(self._url, key, timeout_s=READY_TIMEOUT_S, issuer=issuer)
+        except Forbidden:
+            _note("the operator is no admin of this log: collections get their schemas from one")
+
     async def _on_ready(self, stack: Stack) -> None:
         address, replication = KafkaAddress.parse(stack.services.kafka), self._settings.replication
         log = KafkaLog(address, client_id="muniment-up", replication=replication)
@@ -100,6 +114,7 @@ class _Up:
         if outcome is not Genesis.ALREADY:
             _note(outcome.value)
         await self._wait_until_served()
+        await self._bring_collections(operator_key(stack.directory.path))
         _note(f"everything runs after {time.monotonic() - self._began:.1f} s")
         said = json.dumps({"ready": True, "url": self._url}) if self._as_json else f"muniment is ready on {self._url}"
         print(said, flush=True)

@@ -10,7 +10,7 @@ It holds, by key:
 - ``delivery/<webhook>/<sequence>`` and ``ready/<webhook>/<ms>/<sequence>``: scheduled, not yet delivered or parked,
   and when it is to be tried; ``pending/<webhook>`` counts them;
 - ``job/<webhook>/<replay>``: changes behind the fold that are still to be looked through (``webhook_jobs``);
-- ``checkpoint/<partition>/<offset>`` and ``clock/<partition>``: where such a look can begin, how far the fold is.
+- ``checkpoint/<partition>/<offset>``, ``clock/<partition>``: where such a look can begin, how far the fold is.
 
 **Which changes an endpoint hears of.** Those decided at or after its registration by the log's time: ``at`` of the
 change's decision is not less than ``at`` of ``WebhookRegistered``'s. Both are on the log, so the rule gives the same in
@@ -26,7 +26,8 @@ from typing import Any, Final
 
 from domain.decider import Change
 from domain.facts import webhook as hook
-from domain.facts.fact import FactEvent, FactExpired, FactIssued, FactQuarantined, FactReleased, FactRevoked
+from domain.facts.fact import FactEvent, FactExpired, FactIssued, FactRevoked
+from domain.facts.mark import FACT_EVENTS, MarkEvent
 from domain.facts.webhook import DeliveryAttempted, DeliveryScheduled, WebhookEvent
 from log import topic
 from log.chain import Mark, chain_value
@@ -34,7 +35,6 @@ from log.fold import Overlay
 from log.following import Decided
 from log.store import MemoryStore, Store
 from processors.agenda_entries import (
-    STATUS_AFTER,
     Delivery,
     Due,
     Endpoint,
@@ -43,6 +43,7 @@ from processors.agenda_entries import (
     clock_key,
     delivery_key,
     due_key,
+    due_of,
     due_prefix,
     endpoint_key,
     expires_key,
@@ -57,13 +58,11 @@ from processors.webhook_jobs import Clocks, Job, late_registration, replay
 
 CHECKPOINT_EVERY: Final = 1000
 """Offsets between two places at which a look behind the fold can begin."""
-FACT_CHANGES: Final = (FactIssued, FactRevoked, FactExpired, FactQuarantined, FactReleased)
 
 
 def become_due(overlay: Overlay, webhook_id: str, due: Due) -> Iterator[Change]:
     """Make a change due, or pass over one whose scheduling was folded first."""
-    matched = matched_key(webhook_id, due.about, due.replay)
-    found = overlay.get(matched)
+    found = overlay.get(matched := matched_key(webhook_id, due.about, due.replay))
     if found is None:
         yield due_key(webhook_id, due.at, due.about, due.replay), due
         yield matched, ("due", due.at)
@@ -71,7 +70,7 @@ def become_due(overlay: Overlay, webhook_id: str, due: Due) -> Iterator[Change]:
         yield matched, None
 
 
-def _fact_changes(overlay: Overlay, partition: int, event: FactEvent) -> Iterator[Change]:
+def _fact_changes(overlay: Overlay, partition: int, event: FactEvent | MarkEvent) -> Iterator[Change]:
     if isinstance(event, FactIssued):
         of = event.subject
         subject = (of.origin, of.type, of.ref, of.digest)
@@ -169,7 +168,7 @@ class Agenda:
     def _changes(self, overlay: Overlay, endpoints: dict[str, Endpoint], entry: Decided) -> Iterator[Change]:
         at, partition, offset = entry.decision.at, entry.partition, entry.offset
         for event in entry.payloads:
-            if isinstance(event, FACT_CHANGES):
+            if isinstance(event, FACT_EVENTS):
                 yield from _fact_changes(overlay, partition, event)
                 yield from self._due_to_all(overlay, endpoints, entry, event)
             elif isinstance(event, DeliveryScheduled):
@@ -184,10 +183,10 @@ class Agenda:
         yield clock_key(partition), (offset, at)
 
     def _due_to_all(
-        self, overlay: Overlay, endpoints: Mapping[str, Endpoint], entry: Decided, event: FactEvent
+        self, overlay: Overlay, endpoints: Mapping[str, Endpoint], entry: Decided, event: FactEvent | MarkEvent
     ) -> Iterator[Change]:
         fact = FactEntry(*overlay.get(fact_key(event.fact_id)))
-        due = Due(event.fact_id, STATUS_AFTER[type(event)], entry.partition, entry.offset, entry.decision.at, "")
+        due = due_of(event, (entry.partition, entry.offset), entry.decision.at, "")
         for webhook_id, endpoint in endpoints.items():
             if endpoint.hears(fact.kind) and endpoint.registered_at <= due.at:
                 yield from become_due(overlay, webhook_id, due)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Self
 
 from domain.facts.fact import FactExpired, FactIssued, FactQuarantined, FactReleased, FactRevoked
+from domain.facts.mark import FactKeyCleared, FactKeyCompromised
 
 DIGITS: Final = 16
 STATUS_AFTER: Final[Mapping[type, str]] = {
@@ -60,7 +61,10 @@ class FactEntry(NamedTuple):
 
 
 class Due(NamedTuple):
-    """A change that is due to an endpoint: the fact, its status after it, where it was decided and when (ms)."""
+    """A change that is due to an endpoint: the fact, its status after it, where it was decided and when (ms).
+
+    ``compromised`` says that the key which signed the fact was in other hands then.
+    """
 
     fact_id: str
     status: str
@@ -68,11 +72,20 @@ class Due(NamedTuple):
     offset: int
     at: int
     replay: str
+    compromised: bool = False
 
     @property
     def about(self) -> str:
         """Name the change by its position."""
         return about_of(self.partition, self.offset)
+
+
+def due_of(event: Any, place: tuple[int, int], at: int, replay: str) -> Due:
+    """Make due what an event changed at (partition, offset)."""
+    marks = isinstance(event, FactKeyCompromised | FactKeyCleared)
+    status = event.status if marks else STATUS_AFTER[type(event)]
+    compromised = getattr(event, "compromised_by", None) is not None
+    return Due(event.fact_id, status, *place, at, replay, compromised)
 
 
 class Delivery(NamedTuple):

@@ -11,10 +11,11 @@ from typing import Any, Final, NamedTuple
 from log import topic
 from log.chain import Chain, Mark
 from log.message import Message
-from log.store import Store
+from log.store import MemoryStore, Store
 from processors.audit_examining import Examined, examine_all
 from processors.audit_partition import Hearing, Pair
 from processors.audit_roles import Roles
+from processors.audit_signing_keys import SigningKeys
 from processors.audit_verdict import Differs, Source, Verdict
 
 COMMANDS_PER_BATCH: Final = 512
@@ -40,11 +41,13 @@ async def ends_of(source: Source, context: str) -> Ends:
 class Audit:
     """One run over one context: chain, causes, signatures, roles, uniqueness, and the rules decided again.
 
-    ``roles`` are those of the context that this one cites, audited before; without them it is its own. ``ends`` are
+    ``roles`` are those of the context that this one cites, audited before; without them it is its own. ``keys`` notes
+    which registered keys signed here, for who has read identity. ``ends`` are
     where this one ended before that audit began, so that all that is cited was heard.
     Partitions are heard one after the other, so the first difference is the first in that order. State lies in
-    ``folder``, and of the log no more than a few batches are in memory. Without an ``executor`` all runs here. Where a
-    log that is being written ends in messages that don't count, ``patience_s`` is how long one that does is waited for.
+    ``folder``, in what ``open_store`` opens there, and of the log no more than a few batches are in memory. Without an
+    ``executor`` all runs here. Where a log that is being written ends in messages that don't count, ``patience_s`` is
+    how long one that does is waited for.
     """
 
     def __init__(
@@ -54,15 +57,19 @@ class Audit:
         folder: Path,
         *,
         roles: Roles | None = None,
+        keys: SigningKeys | None = None,
         ends: Ends | None = None,
         executor: Executor | None = None,
         on_decision: OnDecision = lambda _message, _events, _at: None,
         on_progress: Callable[[int, int], None] = lambda _done, _all: None,
         patience_s: float = 0.0,
+        open_store: Callable[[Path], Store | MemoryStore] = Store,
     ) -> None:
         self._source, self._context, self._folder, self._executor = source, context, folder, executor
+        self._open_store = open_store
         self._patience_s, self._ends = patience_s, ends
         self.roles = roles
+        self._keys = SigningKeys() if keys is None else keys
         self._on_decision, self._on_progress = on_decision, on_progress
         self.verdict = Verdict()
 
@@ -82,8 +89,16 @@ class Audit:
         roles = self.roles = self.roles or Roles(self._context, partitions)
         total = sum(ends.events.values())
         for partition in range(partitions):
-            store = Store(self._folder / f"{self._context}-{partition}")
-            hearing = Hearing(self._context, partition, partitions, store=store, roles=roles, verdict=self.verdict)
+            store = self._open_store(self._folder / f"{self._context}-{partition}")
+            hearing = Hearing(
+                self._context,
+                partition,
+                partitions,
+                store=store,
+                roles=roles,
+                keys=self._keys,
+                verdict=self.verdict,
+            )
             try:
                 await self._hear(
                     hearing, partition, ends.events.get(partition, 0), ends.commands.get(partition, 0), total

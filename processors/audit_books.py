@@ -40,10 +40,11 @@ class HeldPayment(NamedTuple):
 
 
 class RewardDay(NamedTuple):
-    """A day that a registry pays for: whether it mints, what it set aside, and what it paid so far, in micro-AVT."""
+    """A day that a registry pays for: whether it mints, its due, what it set aside and paid so far, in micro-AVT."""
 
     day: int
     minted: bool
+    due: int
     budget: int
     paid: int = 0
 
@@ -58,7 +59,8 @@ class OpenStake(NamedTuple):
 class Books:
     """The accounts of one frame and the figures of its supply, in micro-AVT.
 
-    ``issued``, ``destroyed`` and ``transit_net`` grow by what events say; ``circulating`` by what postings move.
+    ``issued``, ``destroyed``, ``transit_net`` and ``purses``, which are what lies in each treasury, grow by what events
+    say; ``circulating`` and ``parts`` by what postings move.
     """
 
     __slots__ = (
@@ -70,6 +72,7 @@ class Books:
         "partition",
         "parts",
         "payments",
+        "purses",
         "stakes",
         "transit_net",
         "treasuries",
@@ -80,6 +83,7 @@ class Books:
         self.issued = self.destroyed = self.transit_net = self.circulating = 0
         self.parts: dict[str, dict[str, int]] = {AVAILABLE: {}, STAKED: {}, HELD: {}}
         self.treasuries: dict[str, str] = {}
+        self.purses: dict[str, int] = {}
         self.payments: dict[str, HeldPayment] = {}
         self.stakes: dict[str, OpenStake] = {}
         self.days: dict[str, RewardDay] = {}
@@ -92,6 +96,14 @@ class Books:
         if account in self.parts[AVAILABLE]:
             raise Fault("account", f"{account} was opened before")
         self.parts[AVAILABLE][account] = 0
+
+    def open_registry(self, registry_id: str, treasury: str, owner: str) -> None:
+        """Open a registry and its treasury. Raises Fault."""
+        if registry_id in self.treasuries:
+            raise Fault("registry", f"{registry_id} was opened before")
+        self.open(treasury, registry_id, owner, "treasury")
+        self.treasuries[registry_id] = treasury
+        self.purses[treasury] = 0
 
     def treasury(self, registry_id: str) -> str:
         """Give the account that a registry's fees go to. Raises Fault."""
@@ -107,9 +119,12 @@ class Books:
         posted = [(posting.account, posting.part, posting.amount) for posting in postings]
         if posted != said and _net(posted) != _net(said):
             raise Fault("postings", f"the event says {_shown(said)} and moves {_shown(posted)}")
+        purses = self.purses
         for name, part, amount in said:
             if part == COUNTER:
                 self._count(name, amount)
+            elif name in purses:
+                purses[name] += amount
         parts, opened = self.parts, self.parts[AVAILABLE]
         for name, part, amount in posted:
             if part == COUNTER:
@@ -135,18 +150,31 @@ class Books:
         else:
             self.transit_net -= amount
 
-    def check(self) -> None:
-        """Add up anew: all parts of all accounts, what is staked against stakes, what is held against its reasons.
-
-        Raises Fault.
-        """
-        whole = sum(sum(held.values()) for held in self.parts.values())
+    def check_whole(self) -> None:
+        """Add up all parts of all accounts anew. Raises Fault."""
+        whole = sum(map(self.total, self.parts))
         if whole != self.circulating:
             raise Fault("supply", f"the accounts hold {whole}, and circulating is {self.circulating}")
+
+    def check_reasons(self) -> None:
+        """Check what postings left in treasuries, staked and held against what events say lies there. Raises Fault."""
+        for registry_id, treasury in self.treasuries.items():
+            found, due = sum(self.balance(treasury).values()), self.purses[treasury]
+            if found != due:
+                detail = f"{treasury} of {registry_id} has {found}, and what came to it and left is {due}"
+                raise Fault("treasuries", detail)
         _compare("stakes", STAKED, self.parts[STAKED], self.stakes.values())
         days = [(self.treasuries[of], day.budget - day.paid) for of, day in self.days.items() if not day.minted]
         payments = [(each.sender, each.total) for each in self.payments.values()]
         _compare("escrow", HELD, self.parts[HELD], [*payments, *days])
+
+    def total(self, part: str) -> int:
+        """Sum a part of all accounts."""
+        return sum(self.parts[part].values())
+
+    def balance(self, account: str) -> Mapping[str, int]:
+        """Give what an account has, by its parts."""
+        return {part: held.get(account, 0) for part, held in self.parts.items()}
 
 
 def _compare(rule: str, part: str, held: Mapping[str, int], reasons: Iterable[tuple[str, int]]) -> None:

@@ -10,12 +10,15 @@ from domain.catalog import BY_CLASS, BY_NAME
 from log.avro import UndecodableValue
 from log.message import Command
 from log.released import codec
-from processors import audit_mandates, audit_statements
+from processors import audit_identity_commands, audit_mandates, audit_record_commands, audit_statements
 from processors.audit_names import Fault
+from processors.audit_signing_keys import SigningKey, signing_key
 
 CHECKS: Final[Mapping[str, Callable[[Command], int]]] = {
     "facts": audit_statements.check,
+    "identity": audit_identity_commands.check,
     "ledger": audit_mandates.check,
+    "records": audit_record_commands.check,
 }
 """By context, what checks a command and counts the signatures that it verified."""
 
@@ -24,7 +27,7 @@ class Examined(NamedTuple):
     """A command as plain values, so that it crosses between processes cheaply.
 
     ``undecodable`` says why a message is no command; ``type`` is its payload's; ``fault`` is (rule, detail) of what
-    does not hold.
+    does not hold, ``key`` the registered key that signed it.
     """
 
     undecodable: str | None = None
@@ -34,6 +37,7 @@ class Examined(NamedTuple):
     actor: str = ""
     members: tuple[Any, ...] = ()
     signatures: int = 0
+    key: SigningKey | None = None
 
 
 def examine_all(context: str, values: Sequence[bytes]) -> list[Examined]:
@@ -53,7 +57,8 @@ def examine(context: str, value: bytes) -> Examined:
     except Fault as found:
         fault = (found.rule, found.detail)
     kind = BY_CLASS[type(command.payload)].name
-    return Examined(None, fault, command.id, kind, command.actor, _flat(command.payload), signatures)
+    key = signing_key(command.signature)
+    return Examined(None, fault, command.id, kind, command.actor, _flat(command.payload), signatures, key)
 
 
 def payload_of(examined: Examined) -> Any:

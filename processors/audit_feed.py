@@ -6,7 +6,7 @@ from itertools import groupby, islice
 from typing import Any, Final
 
 from domain.decider import Position
-from domain.facts import fact, playlist
+from domain.facts import fact, mark, playlist
 from log.token import token_of
 from processors.audit_rows import Change, Get, RowRules
 
@@ -43,10 +43,19 @@ class FeedRows(RowRules):
                 reason = json.loads(event.body).get("reason")
                 said = (event.issuer_did, event.issued_at, reason if isinstance(reason, str) else None, True, position)
                 yield from _star([FROM_LOG, place[1], True, about.ref, event.fact_id, *said])
-            case fact.FactRevoked() | fact.FactExpired() | fact.FactQuarantined() | fact.FactReleased():
+            case (
+                fact.FactRevoked()
+                | fact.FactExpired()
+                | fact.FactQuarantined()
+                | fact.FactReleased()
+                | mark.FactKeyCompromised()
+                | mark.FactKeyCleared()
+            ):
                 known = get(FACTS + event.fact_id)
                 if known is not None:
-                    active = isinstance(event, fact.FactReleased)
+                    active = (isinstance(event, fact.FactReleased) and event.compromised_by is None) or (
+                        isinstance(event, mark.FactKeyCleared) and event.status == "active"
+                    )
                     yield from _star([FROM_LOG, place[1], active, *known[3:-1], position])
             case playlist.PlaylistPosted():
                 shown = (event.slug, event.title, event.created, event.items, event.posted_by)

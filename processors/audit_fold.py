@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from domain.decider import Change, Entry
 from domain.did import identity
-from domain.facts import fact, playlist, signer, webhook
+from domain.facts import fact, mark, playlist, signer, webhook
 from domain.facts.kinds import KINDS
 from log.fold import Entries
 from processors.audit_names import Fault
 
+REGISTERED: Final = "did:mun:"
 Statuses = Sequence[str]
 MAY_BECOME: Final[Mapping[type, tuple[Statuses, str]]] = {
     fact.FactRevoked: (("active",), "revoked"),
@@ -39,6 +40,8 @@ def changes(state: Entries, event: Any, command: Any, actor: str, at: int) -> It
             yield from _issued(state, event, at)
         case fact.FactRevoked() | fact.FactExpired() | fact.FactQuarantined() | fact.FactReleased():
             yield from _changed(state, event, actor, at)
+        case mark.FactKeyCompromised() | mark.FactKeyCleared():
+            yield from _marked(state, event, command)
         case signer.SignerAdded() | signer.SignerRolesSet() | signer.SignerRevoked():
             yield from _signer(state, event, command, actor, at)
         case playlist.PlaylistPosted(playlist_id, posted_by=posted_by):
@@ -74,7 +77,9 @@ def _issued(state: Entries, event: fact.FactIssued, at: int) -> Iterator[Change]
         raise _fail("uniqueness", f"{holder[0]} is active already where {event.fact_id} was issued")
     if event.issued_at > at + fact.ISSUED_AT_TOLERANCE_MS:
         raise _fail("issued_at", "the fact was issued ahead of the log's time")
-    yield f"fact/{event.fact_id}", (event.issuer_did, event.kind, "active", unique, event.expires_at)
+    yield f"fact/{event.fact_id}", (event.issuer_did, event.kind, "active", unique, event.expires_at, None)
+    if event.issuer_did.startswith(REGISTERED):
+        yield signed_key(event.fact_id), (event.issuer_did, event.key_id, at)
     yield unique, (event.fact_id,)
 
 
@@ -82,7 +87,7 @@ def _changed(state: Entries, event: Any, actor: str, at: int) -> Iterator[Change
     entry = state.get(f"fact/{event.fact_id}")
     if entry is None:
         raise _fail("status", f"{event.fact_id} changed and was never issued")
-    issuer, kind, status, unique, expires_at = entry
+    issuer, kind, status, unique, expires_at, compromised_by = entry
     before, after = MAY_BECOME[type(event)]
     if status not in before:
         raise _fail("status", f"{event.fact_id} is {status} and can't become {after}")
@@ -97,9 +102,33 @@ def _changed(state: Entries, event: Any, actor: str, at: int) -> Iterator[Change
         case fact.FactQuarantined(quarantined_by=by) | fact.FactReleased(released_by=by):
             if by != actor:
                 raise _fail("actor", f"{event.fact_id}: the event names another than the actor")
-    yield f"fact/{event.fact_id}", (issuer, kind, after, unique, expires_at)
+    if event.compromised_by != compromised_by:
+        raise _fail("key", f"{event.fact_id} is marked by {compromised_by}, and the event says {event.compromised_by}")
+    yield f"fact/{event.fact_id}", (issuer, kind, after, unique, expires_at, compromised_by)
     if after not in HOLDS:
         yield unique, None
+
+
+def signed_key(fact_id: str) -> str:
+    """Give the key of who signed a fact of a registered DID: (DID, key id, the log's time in ms)."""
+    return f"own/signed/{fact_id}"
+
+
+def _marked(state: Entries, event: Any, command: Any) -> Iterator[Change]:
+    """Check what is said of a fact's key but for whether it is true, which identity knows."""
+    entry = state.get(f"fact/{event.fact_id}")
+    if entry is None or state.get(signed_key(event.fact_id)) is None:
+        raise _fail("key", f"{event.fact_id} was signed by no key of a registered DID")
+    *others, compromised_by = entry
+    marks = isinstance(event, mark.FactKeyCompromised)
+    said = ("compromised_by", "cleared_by")[not marks]
+    if (compromised_by is None) != marks:
+        raise _fail(
+            "key", f"{event.fact_id} is marked by {compromised_by}, and is to be {'marked' if marks else 'cleared'}"
+        )
+    if event.status != entry[2] or getattr(event, said) != getattr(command, said, None):
+        raise _fail("key", f"what is said of the key of {event.fact_id} isn't what was asked")
+    yield f"fact/{event.fact_id}", (*others, getattr(event, said) if marks else None)
 
 
 def _require_role(state: Entries, did: str, roles: Sequence[str], kind: str) -> None:

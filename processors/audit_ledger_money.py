@@ -26,6 +26,7 @@ Fold: TypeAlias = Callable[[Sheet, Any, Where], None]
 Other: TypeAlias = tuple[str | None, str | None]
 """What a posting is about, and the account on its other side."""
 FIGURES: Final = ("issued", "destroyed", "transit_net", "circulating", "departed", "returned", "landed", "velocity_bps")
+UNSIGNED: Final[Mapping[str, str | None]] = {"signed_by": None, "key_id": None}
 LATER: Final = frozenset({"committed", "aborted"})
 """Statuses that what the receiving side said doesn't change."""
 
@@ -82,8 +83,15 @@ def settled(sheet: Sheet, event: TransferSettled, where: Where) -> None:
         receiver=event.receiver, receiver_frame=name, receiver_registry=registry, amount=event.amount, fee=event.fee,
         memo=event.memo, payment_id=event.payment_id, timeout_at=None, status="settled", reason=None, part=where.part,
         pos=where.pos, at=where.at, arrived_part=None, arrived_pos=None, arrived_at=None, ended_pos=None,
-        ended_at=None,
+        ended_at=None, **_signer(event),
     )  # fmt: skip
+
+
+def _signer(event: TransferSettled | TransferPrepared) -> Mapping[str, str | None]:
+    mandate = event.mandate
+    if mandate is None or mandate.key_id is None:
+        return UNSIGNED
+    return {"signed_by": mandate.signed_by, "key_id": mandate.key_id}
 
 
 def _transfer(sheet: Sheet, event: Any, sender_frame: str, receiver_frame: str | None) -> str:
@@ -92,7 +100,7 @@ def _transfer(sheet: Sheet, event: Any, sender_frame: str, receiver_frame: str |
     if sheet.find(key) is None:
         unknown = dict.fromkeys((
             "registry_id", "receiver_registry", "fee", "memo", "payment_id", "timeout_at", "reason", "part", "pos",
-            "at", "arrived_part", "arrived_pos", "arrived_at", "ended_pos", "ended_at",
+            "at", "arrived_part", "arrived_pos", "arrived_at", "ended_pos", "ended_at", "signed_by", "key_id",
         ))  # fmt: skip
         sheet.put(
             "transfers", transfer_id=event.transfer_id, frame_id=sender_frame, sender=event.sender,
@@ -107,7 +115,7 @@ def prepared(sheet: Sheet, event: TransferPrepared, where: Where) -> None:
     sheet.update(
         key, frame_id=event.frame_id, registry_id=event.registry_id, sender=event.sender, receiver=event.receiver,
         receiver_frame=event.receiver_frame, amount=event.amount, memo=event.memo, payment_id=event.payment_id,
-        timeout_at=event.timeout_at, part=where.part, pos=where.pos, at=where.at,
+        timeout_at=event.timeout_at, part=where.part, pos=where.pos, at=where.at, **_signer(event),
     )  # fmt: skip
     sheet.add(_frame(sheet, event.frame_id), departed=event.amount)
 

@@ -95,15 +95,17 @@ def _check_order(command: Command, form: Form) -> str:
     mandate = payload.mandate
     require(same_did(held.did, mandate.signed_by), "mandate", "the mandate names another signer than the signature")
     require(same_did(command.actor, mandate.signed_by), "actor", "the actor isn't the signer")
+    require(mandate.key_id == held.key_id, "mandate", "the mandate names another key than the signature")
     said = _parsed(held.signed_bytes)
     require(said.get("type") == f"muniment.{form.what}.v1", "mandate", f"what was signed is no {form.what}")
-    wanted = ALWAYS | form.members.keys()
+    wanted = ALWAYS | form.members.keys() | ({"key_id"} if mandate.key_id is not None else set())
     there = said.keys()
     require(wanted - set(form.may) <= there <= wanted, "mandate", f"what was signed has {', '.join(sorted(there))}")
     for member, name in form.members.items():
         value = getattr(payload, name)
         same = SAME.get(member, _equal)(said.get(member), value)
         require(same, "mandate", f"{member} was signed as {said.get(member)!r}, and the command says {value!r}")
+    require(said.get("key_id") == mandate.key_id, "mandate", "the key isn't the one that was signed")
     require(said["nonce"] == mandate.nonce, "mandate", "the nonce isn't what was signed")
     require(is_time(said["deadline"], mandate.deadline), "mandate", "the deadline isn't what was signed")
     digest = hashlib.sha256(held.signed_bytes).digest()

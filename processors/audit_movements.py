@@ -26,6 +26,9 @@ from processors.audit_books import (
 )
 from processors.audit_names import Fault
 
+MOST: Final = 2**63 - 1
+"""Micro-AVT: more can't be issued in a frame, nor lie in it."""
+
 Says: TypeAlias = Callable[[Books, Any], Sequence[Move]]
 """Gives what an event says that it moves, and notes what later events refer to. Raises Fault."""
 
@@ -135,7 +138,7 @@ def _day_opened(books: Books, event: RewardDayOpened) -> Sequence[Move]:
         raise Fault("reward", f"a day of {event.registry_id} is open already")
     if not 0 <= event.budget <= event.due:
         raise Fault("reward", f"{event.budget} is set aside and {event.due} is due")
-    books.days[event.registry_id] = RewardDay(event.day, event.minted, event.budget)
+    books.days[event.registry_id] = RewardDay(event.day, event.minted, event.due, event.budget)
     held = 0 if event.minted else event.budget
     return _within(books.treasury(event.registry_id), held, AVAILABLE, HELD)
 
@@ -145,9 +148,21 @@ def _rewarded(books: Books, event: StakesRewarded) -> Sequence[Move]:
     paid = sum(each.amount for each in event.rewards)
     if any(not 0 <= each.amount <= each.due for each in event.rewards) or day.paid + paid > day.budget:
         raise Fault("reward", f"{paid} is paid of the {day.budget - day.paid} that are left for the day")
+    if day.minted:
+        _check_minted(books, event, day)
     books.days[event.registry_id] = day._replace(paid=day.paid + paid)
     source = (ISSUED, COUNTER) if day.minted else (books.treasury(event.registry_id), HELD)
     return [(*source, -paid), *((each.account, AVAILABLE, each.amount) for each in event.rewards)]
+
+
+def _check_minted(books: Books, event: StakesRewarded, day: RewardDay) -> None:
+    """Check that what is minted is each one's share of the day, as far as the frame has room for it. Raises Fault."""
+    left = min(day.budget - day.paid, MOST - max(books.issued, books.circulating))
+    for each in event.rewards:
+        share = each.due if day.budget >= day.due else each.due * day.budget // day.due
+        if each.amount != min(share, left):
+            raise Fault("reward", f"{each.stake_id} gets {each.amount} of {each.due}, and there is {left} for {share}")
+        left -= each.amount
 
 
 def _day_closed(books: Books, event: RewardDayClosed) -> Sequence[Move]:

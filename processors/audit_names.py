@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from domain.facts.fact import QuarantineFact
+from domain.facts.mark import ClearFactKey, MarkFactKey
 from domain.facts.signer import RevokeSigner
 from domain.facts.webhook import DisableWebhook, ReportAttempt, ScheduleDelivery
 from domain.ruling import HALF, ID_PREFIX
@@ -46,6 +47,10 @@ def content_of_reactor(payload: Any) -> str | None:
             return f"attempt:{webhook_id}:{sequence}:{attempt}"
         case DisableWebhook(webhook_id):
             return f"disable:{webhook_id}"
+        case MarkFactKey(fact_id, compromised_by):
+            return f"mark:{fact_id}:{compromised_by}"
+        case ClearFactKey(fact_id, cleared_by):
+            return f"clear:{fact_id}:{cleared_by}"
     return None
 
 

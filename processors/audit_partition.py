@@ -8,6 +8,7 @@ from domain.catalog import BY_CLASS
 from domain.decider import Circumstances, Refusal
 from domain.did import identity
 from domain.facts.fact import FactIssued
+from domain.facts.mark import FactKeyCleared, FactKeyCompromised
 from domain.facts.signer import GENESIS
 from domain.ruling import HALF, ID_PREFIX, UNDECODABLE, request_of, rule, scope_key
 from log.avro import HEADER, UndecodableValue
@@ -18,10 +19,11 @@ from log.store import MemoryStore, Store
 from log.topic import commands as commands_topic
 from log.topic import murmur2
 from processors.audit_examining import Examined, payload_of
-from processors.audit_fold import roles_after
+from processors.audit_fold import roles_after, signed_key
 from processors.audit_names import Fault
 from processors.audit_roles import Roles
 from processors.audit_rules import RULES
+from processors.audit_signing_keys import FactMark, SigningKeys
 from processors.audit_verdict import Difference, Differs, Verdict
 
 REMEMBERED_KEYS: Final = 65_536
@@ -46,10 +48,11 @@ class Hearing:
         *,
         store: Store | MemoryStore,
         roles: Roles,
+        keys: SigningKeys,
         verdict: Verdict,
     ) -> None:
         self._context, self._partition, self._partitions = context, partition, partitions
-        self._store, self._roles, self._verdict = store, roles, verdict
+        self._store, self._roles, self._keys, self._verdict = store, roles, keys, verdict
         self._rules, self._own_roles = RULES[context], roles.context == context
         self._state = Overlay(store)
         self._unwritten: dict[str, Any] = {}
@@ -80,6 +83,8 @@ class Hearing:
         if examined.fault is not None:
             raise Fault(*examined.fault)
         events = [happening.payload for happening in decision.events]
+        if examined.key is not None:
+            self._keys.note(examined.key, place, at)
         self._fold(decision, events, payload, examined, place)
         self._cause, self._at = message.offset, at
         if self._own_roles:
@@ -102,7 +107,7 @@ class Hearing:
         prev = held.value[HEADER : HEADER + 32]  # the reading rule let it pass, so this is the chain's
         if examined.undecodable is not None:
             return Decision(prev, "", message.offset, at, (), Refused(UNDECODABLE, {"detail": examined.undecodable}))
-        around = Circumstances(examined.actor, at, first=self._cause < 0)
+        around = Circumstances(examined.actor, at, first=self._cause < 0, cause=message.offset)
         outcome = rule(self._state, examined.id, payload, around)
         if isinstance(outcome, Refusal):
             refused = Refused(outcome.code, dict(outcome.details))
@@ -150,6 +155,8 @@ class Hearing:
             return
         self._check_authority(events[0], payload, examined.actor, place)
         for event in events:
+            if isinstance(event, FactKeyCompromised | FactKeyCleared):
+                self._note_mark(event, place)
             for key, entry in self._rules.changes(self._state, event, payload, examined.actor, decision.at):
                 self._put(key, entry)
             for key, entry in self._rules.evolve(self._state, event, decision.at):
@@ -157,6 +164,15 @@ class Hearing:
             roles = roles_after(event)
             if roles is not None:
                 self._roles.set(event.did, int(place.rpartition("/")[2]), roles)
+
+    def _note_mark(self, event: FactKeyCompromised | FactKeyCleared, place: str) -> None:
+        """Note what is said of a fact's key, for who has read identity."""
+        signed = self._state.get(signed_key(event.fact_id))
+        if signed is not None:
+            marks = isinstance(event, FactKeyCompromised)
+            said_by = event.compromised_by if isinstance(event, FactKeyCompromised) else event.cleared_by
+            did, key_id, at = signed
+            self._keys.note_mark(FactMark(place, did, key_id, at, said_by, marks))
 
     def _check_authority(self, event: Any, payload: Any, actor: str, place: str) -> None:
         """Check that the actor was allowed this where it says; an empty log is begun by the first signer."""

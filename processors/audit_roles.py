@@ -58,6 +58,9 @@ class Roles:
         claim = Claim(place, actor, roles, int(partition), int(offset))
         if claim.partition != partition_of(identity(actor), self._partitions):
             raise Differs(Difference(place, "authority", f"{authority} isn't in the partition of {actor}'s roles"))
+        own_context, own_partition, own_offset = place.split("/")
+        if (own_context, int(own_partition)) == (context, claim.partition) and int(own_offset) <= claim.offset:
+            raise Differs(Difference(place, "authority", f"{authority} was not yet decided when this was asked"))
         if self._heard.get(claim.partition, -1) >= claim.offset:
             self._check(claim)
         else:

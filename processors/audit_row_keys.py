@@ -9,6 +9,11 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "signers": ("identity", "pos"),
     "webhooks": ("webhook_id",),
     "deliveries": ("webhook_id", "sequence"),
+    "dids": ("did",),
+    "identity_keys": ("did", "key_id", "valid_from"),
+    "identity_operations": ("did", "hash"),
+    "identity_windows": ("did", "key_id", "valid_from", "pos"),
+    "identity_handles": ("did", "pos"),
     "frames": ("frame_id",),
     "registries": ("registry_id", "frame_id"),
     "developers": ("frame_id", "identity"),
@@ -22,6 +27,9 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "proposals": ("proposal_id",),
     "votes": ("proposal_id", "identity"),
     "ledger_events": ("frame_id", "pos", "idx"),
+    "records": ("did", "collection", "rkey", "pos"),
+    "media": ("media_id",),
+    "erased_owners": ("did",),
 }
 """What makes a row of each table one."""
 

@@ -31,7 +31,7 @@ class RowRules:
         raise NotImplementedError
 
     def finish(self, scan: Callable[[str], Iterator[tuple[str, Any]]]) -> Iterable[Change]:
-        """Give the rows that are made of others, once every event was folded."""
+        """Give the rows that are made of others, once every event was folded; nothing takes a row away."""
         del scan
         return ()
 
@@ -93,7 +93,7 @@ class Expected:
         """Make the rows that follow from others."""
         self._write()
         for key, row in self.dump.rules.finish(self._scan):
-            self._unwritten[key] = (NO_POSITION, row)
+            self._unwritten[key] = None if row is None else (NO_POSITION, row)
             if len(self._unwritten) >= CHANGES_IN_MEMORY:
                 self._write()
         self._write()

@@ -6,9 +6,11 @@ from typing import Any, Final, NamedTuple
 from domain.catalog import evolve
 from domain.decider import Change, State
 from domain.facts.signer import SignerAdded
+from domain.identity.creation import DidCreated
 from domain.ledger.frame import FrameOpened
+from domain.records.schema import PutSchema, SchemaPut
 from log.fold import Entries
-from processors import audit_fold, audit_ledger
+from processors import audit_fold, audit_identity, audit_ledger
 
 
 class Rules(NamedTuple):
@@ -29,8 +31,19 @@ def _nothing(_state: State, _event: Any, _at: int) -> Iterable[Change]:
     return ()
 
 
+def _unjudged(_state: Entries, _event: Any, _payload: Any, _actor: str, _at: int) -> Iterator[Change]:
+    """Every command is decided again; beside that, no event of these is held against a fold of the auditor's own."""
+    return iter(())
+
+
+def _admin_puts_schemas(payload: Any) -> Sequence[str]:
+    return ("admin",) if isinstance(payload, PutSchema) else ()
+
+
 RULES: Final[Mapping[str, Rules]] = {
     "facts": Rules(audit_fold.changes, audit_fold.authority_needed, _nothing, SignerAdded),
+    "identity": Rules(audit_identity.changes, audit_identity.roles_needed, evolve, DidCreated),
     "ledger": Rules(audit_ledger.changes, audit_ledger.roles_needed, evolve, FrameOpened),
+    "records": Rules(_unjudged, _admin_puts_schemas, evolve, SchemaPut),
 }
 """By context."""

@@ -25,12 +25,7 @@ class LogSource:
 
     async def ends(self, topic: str) -> Mapping[int, int]:
         """Give for each partition the offset behind its last message."""
-        count = await self._log.partitions(topic)
-        reader = await self._log.reader(topic, dict.fromkeys(range(count), 0))
-        try:
-            return await reader.ends()
-        finally:
-            await reader.close()
+        return await self._log.ends(topic, range(await self._log.partitions(topic)))
 
     async def messages(self, topic: str, partition: int, end: int, start: int = 0) -> AsyncIterator[Sequence[Message]]:
         """Give the messages from ``start`` up to ``end``. Raises LogUnavailable."""

@@ -1,6 +1,6 @@
 """Stakes, their rewards and their votes before the auditor: each paid once a day, each voter counted once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from domain.decider import Change
@@ -31,11 +31,14 @@ class Stake(NamedTuple):
 
 
 class Day(NamedTuple):
-    """The day that a registry pays for, or paid for last."""
+    """The day that a registry pays for, or paid for last; ``premiums`` by a lock's days, rates in basis points."""
 
     day: int
     due: int
+    base: int
+    premiums: Mapping[str, int]
     budget: int
+    minted: bool
     paid: int = 0
     owed: int = 0
     open: bool = True
@@ -106,7 +109,7 @@ def withdrawn(state: Entries, event: StakeWithdrawn, at: int) -> Iterator[Change
 
 
 def day_opened(state: Entries, event: RewardDayOpened, at: int) -> Iterator[Change]:
-    """A day is paid for once it is over, one after the other, and minted only where that may be."""
+    """A day is paid for once it is over, one after the other, at its registry's rates, and minted where that may be."""
     key = f"own/day/{event.registry_id}"
     entry = state.get(key)
     last = None if entry is None else Day(*entry)
@@ -116,17 +119,24 @@ def day_opened(state: Entries, event: RewardDayOpened, at: int) -> Iterator[Chan
     follows = last is None or (not last.open and last.day < event.day)
     require(follows, "reward", f"day {event.day} is opened out of turn")
     require(event.minted == mints, "reward", "the rewards come from where they may not")
+    base, premiums = event.rates.base_apy_bps, {str(each.lock_days): each.bps for each in event.rates.premiums}
+    rates = (base, premiums) == (known.terms["base_apy_bps"], known.terms["premiums"])
+    require(rates, "reward", f"day {event.day} is opened at other rates than the registry has")
     if event.budget and not mints:
         holder(state, event.frame_id, known.treasury)
-    yield key, Day(event.day, event.due, event.budget)
+    yield key, Day(event.day, event.due, base, premiums, event.budget, event.minted)
 
 
 def rewarded(state: Entries, event: StakesRewarded, _at: int) -> Iterator[Change]:
-    """Each stake is paid once a day what its terms say, pro rata where the day is short."""
+    """Each stake is paid once a day what the day's rates say, pro rata where it is short, nothing while it is frozen.
+
+    How much a frame has room for that is minted is counted with its supply (``audit_movements``).
+    """
     entry = state.get(f"own/day/{event.registry_id}")
     if entry is None or not Day(*entry).open or entry[0] != event.day:
         raise Fault("reward", f"day {event.day} of {event.registry_id} isn't open")
-    day, terms = Day(*entry), shop(state, event.frame_id, event.registry_id).terms
+    day, treasury = Day(*entry), shop(state, event.frame_id, event.registry_id).treasury
+    frozen = not day.minted and holder(state, event.frame_id, treasury, thawed=False).frozen
     begins, ends = event.day * DAY_MS, (event.day + 1) * DAY_MS
     paid = owed = 0
     seen: set[str] = set()
@@ -141,15 +151,14 @@ def rewarded(state: Entries, event: StakesRewarded, _at: int) -> Iterator[Change
         lay = stake.placed_at <= begins and (stake.withdrawn_at is None or stake.withdrawn_at >= ends)
         require(lay, "reward", f"{each.stake_id} didn't lie for all of day {event.day}")
         holder(state, event.frame_id, each.account)
-        rate = terms["base_apy_bps"] + terms["premiums"].get(str(stake.lock_days), 0)
-        due = stake.amount * rate // WHOLE // YEAR_DAYS
+        due = stake.amount * (day.base + day.premiums.get(str(stake.lock_days), 0)) // WHOLE // YEAR_DAYS
         share = due if day.budget >= day.due else due * day.budget // day.due
-        amount = min(share, day.budget - day.paid - paid)
-        right = (each.due, each.amount) == (due, amount)
+        amount = 0 if frozen else min(share, day.budget - day.paid - paid)
+        right = each.due == due and (each.amount == amount or (day.minted and each.amount < amount))
         require(
             right, "reward", f"{each.stake_id} gets {each.amount} of {each.due}, and by the terms {amount} of {due}"
         )
-        paid, owed = paid + amount, owed + due
+        paid, owed = paid + each.amount, owed + due
         yield f"own/stake/{each.stake_id}", stake._replace(paid_day=event.day)
     yield f"own/day/{event.registry_id}", day._replace(paid=day.paid + paid, owed=day.owed + owed)
 

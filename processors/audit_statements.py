@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -10,12 +11,14 @@ from domain.catalog import BY_CLASS
 from domain.did import identity
 from domain.facts.fact import ExpireFact, IssueFact, RevokeFact
 from domain.facts.kinds import KINDS
+from domain.facts.mark import ClearFactKey, MarkFactKey
 from domain.facts.signer import GENESIS
 from domain.facts.webhook import DisableWebhook, ReportAttempt, ScheduleDelivery
 from log import statements
 from log.canonical import canonical_json, sha256_base64
 from log.message import Command, Signature
-from log.signatures import InvalidDid, InvalidSignature, UnsupportedAlgorithm, verify
+from log.public_keys import InvalidKey
+from log.signatures import InvalidDid, InvalidSignature, UnsupportedAlgorithm, usable_key, verify
 from log.strict_json import MalformedJson, parse
 from processors.audit_base32 import names
 from processors.audit_names import (
@@ -30,7 +33,7 @@ from processors.audit_names import (
     signed_request,
 )
 
-OF_REACTORS: Final = (ExpireFact, ScheduleDelivery, ReportAttempt, DisableWebhook)
+OF_REACTORS: Final = (ExpireFact, ScheduleDelivery, ReportAttempt, DisableWebhook, MarkFactKey, ClearFactKey)
 """What our own processes report: no person signs it, so its rule alone must hold."""
 FACT_PREFIX: Final = "fct_"
 FACT_LETTERS: Final = 52
@@ -134,10 +137,18 @@ def _check_signed(command: Command, signed: bytes, payload: IssueFact | RevokeFa
 
 
 def verify_signature(held: Signature) -> None:
-    """Check a signature over its signed bytes. Raises Fault."""
+    """Check a signature over its signed bytes; whether a registered key held then is for who has read identity.
+
+    Raises Fault.
+    """
+    registered = held.did.startswith(statements.did_prefix)
+    told = held.public_key is not None and held.key_id is not None and held.key_seen_at is not None
+    untold = held.public_key is None and held.key_seen_at is None
+    require(told if registered else untold, "signature", "a registered DID alone says its key, and where it was seen")
     try:
-        verify(held.alg, held.did, held.signed_bytes, held.signature)
-    except (InvalidSignature, InvalidDid, UnsupportedAlgorithm) as error:
+        key = None if held.public_key is None else usable_key(held.public_key)
+        verify(held.alg, held.did, held.signed_bytes, held.signature, key)
+    except (InvalidSignature, InvalidDid, InvalidKey, UnsupportedAlgorithm) as error:
         raise Fault("signature", str(error)) from None
 
 
@@ -162,20 +173,21 @@ def check_session(command: Command) -> None:
 
 
 def _session_lines(held: Signature) -> Sequence[str]:
-    parts = _verified_session(held.alg, held.did, held.signed_bytes, held.signature)
+    # Where its key was seen to hold is another for each command of a session; what was signed is the same.
+    parts = _verified_session(held if held.key_seen_at is None else replace(held, key_seen_at=""))
     if isinstance(parts, str):
         raise Fault("signature", parts)
     return parts
 
 
 @lru_cache(maxsize=REMEMBERED_SESSIONS)
-def _verified_session(alg: str, did: str, signed: bytes, signature: str) -> Sequence[str] | str:
+def _verified_session(held: Signature) -> Sequence[str] | str:
     """Give the four lines of a session's statement, or why it does not hold; one session backs many commands."""
-    lines = signed.decode(errors="replace").split("\n")
+    lines = held.signed_bytes.decode(errors="replace").split("\n")
     if len(lines) != 4 or lines[0] != statements.session_heading:
         return "what was signed opens no session"
     try:
-        verify_signature(Signature(alg, did, None, signed, signature))
+        verify_signature(held)
     except Fault as fault:
         return fault.detail
     return lines

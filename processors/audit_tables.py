@@ -4,12 +4,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from domain.did import identity
-from domain.facts import fact, signer, webhook
+from domain.facts import fact, mark, signer, webhook
+from processors.audit_identity_rows import IdentityRows
 from processors.audit_ledger_rows import LedgerRows
+from processors.audit_record_rows import RecordRows
 from processors.audit_row_keys import row_key
 from processors.audit_rows import Change, Get, RowRules
 
 Place = tuple[int, int]
+
+
+UNSIGNED: Final[Mapping[str, Any]] = {"alg": None, "key_id": None, "signature": None}
 
 
 def _row(table: str, **columns: Any) -> Change:
@@ -42,24 +47,57 @@ class FactRows(RowRules):
                     changed_at=at,
                     change=None,
                     reason=None,
+                    compromised_by=None,
+                    marked_pos=None,
+                    marked_at=None,
                 )
             case fact.FactRevoked():
                 signed = {"alg": event.alg, "key_id": event.key_id, "signature": event.signature}
-                yield from self._changed(
-                    get, event.fact_id, place, at, ("revoked", "revoked"), event.issuer_did, event.reason, signed
-                )
+                change = ("revoked", "revoked")
+                yield from self._changed(get, event, place, at, change, event.issuer_did, event.reason, signed)
             case fact.FactExpired():
-                yield from self._changed(get, event.fact_id, place, at, ("expired", "expired"), None, None)
+                yield from self._changed(get, event, place, at, ("expired", "expired"), None, None)
             case fact.FactQuarantined():
                 change = ("quarantined", "quarantined")
-                yield from self._changed(get, event.fact_id, place, at, change, event.quarantined_by, event.reason)
+                yield from self._changed(get, event, place, at, change, event.quarantined_by, event.reason)
             case fact.FactReleased():
-                yield from self._changed(get, event.fact_id, place, at, ("released", "active"), event.released_by, None)
+                yield from self._changed(get, event, place, at, ("released", "active"), event.released_by, None)
+            case mark.FactKeyCompromised(fact_id, status, compromised_by):
+                yield from self._marked(get, fact_id, place, at, ("key_compromised", status), compromised_by, None)
+            case mark.FactKeyCleared(fact_id, status, cleared_by):
+                yield from self._marked(get, fact_id, place, at, ("key_cleared", status), None, cleared_by)
+
+    def _marked(  # noqa: PLR0917  # the columns of a mark, in their order
+        self,
+        get: Get,
+        fact_id: str,
+        place: Place,
+        at: int,
+        change: tuple[str, str],
+        compromised_by: str | None,
+        reason: str | None,
+    ) -> Iterable[Change]:
+        part, pos = place
+        marked = {"compromised_by": compromised_by, "marked_pos": pos, "marked_at": at}
+        yield f"facts/{fact_id}", {**(get(f"facts/{fact_id}") or {}), **marked}
+        yield _row(
+            "fact_changes",
+            fact_id=fact_id,
+            part=part,
+            pos=pos,
+            at=at,
+            change=change[0],
+            status=change[1],
+            actor=None,
+            reason=reason,
+            compromised_by=compromised_by,
+            **UNSIGNED,
+        )
 
     def _changed(  # noqa: PLR0917  # the columns of a change, in their order
         self,
         get: Get,
-        fact_id: str,
+        event: Any,
         place: Place,
         at: int,
         change: tuple[str, str],
@@ -67,12 +105,13 @@ class FactRows(RowRules):
         reason: str | None,
         signed: Mapping[str, Any] | None = None,
     ) -> Iterable[Change]:
+        fact_id: str = event.fact_id
         part, pos = place
         name, status = change
         known = get(f"facts/{fact_id}") or {}
         after = {"status": status, "changed_pos": pos, "changed_at": at, "change": name, "reason": reason}
         yield f"facts/{fact_id}", {**known, **after}
-        signed = signed or {"alg": None, "key_id": None, "signature": None}
+        signed = signed or UNSIGNED
         yield _row(
             "fact_changes",
             fact_id=fact_id,
@@ -83,6 +122,7 @@ class FactRows(RowRules):
             status=status,
             actor=actor,
             reason=reason,
+            compromised_by=event.compromised_by,
             **signed,
         )
 
@@ -182,6 +222,8 @@ RULES: Final[Mapping[str, RowRules]] = {
     "facts": FactRows(),
     "signers": SignerRows(),
     "webhooks": WebhookRows(),
+    "identity": IdentityRows(),
     "ledger": LedgerRows(),
+    "records": RecordRows(),
 }
 """The Postgres projections by their name."""

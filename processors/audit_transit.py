@@ -1,6 +1,6 @@
 """What is on its way between registries and frames, matched by transfer: nothing gets lost, nothing arrives twice."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -14,6 +14,8 @@ from domain.ledger.transit import (
 from processors.audit_names import Fault
 
 CONTEXT: Final = "ledger"
+SILENT, ACCEPTED, REJECTED = ANSWERS = ("silent", "accepted", "rejected")
+"""What a receiving side says of a transfer."""
 Cited = tuple[int, int] | None
 """A partition and an offset of this log, or nothing where a text is no position of it."""
 
@@ -36,6 +38,14 @@ class Arrived(NamedTuple):
     place: str
 
 
+class Rejected(NamedTuple):
+    """A transfer that will never be accepted, and did not return yet."""
+
+    event: TransferRejected
+    prepared_at: Cited
+    place: str
+
+
 class Aborted(NamedTuple):
     """A transfer that returned before its rejection was read, which lies in another partition or log."""
 
@@ -45,8 +55,22 @@ class Aborted(NamedTuple):
     place: str
 
 
+class Pending(NamedTuple):
+    """A transfer that was prepared and neither committed nor aborted, and what its receiving side said by now.
+
+    ``at`` is when it was prepared by the log's time, in ms; ``answer`` is one of ``ANSWERS``.
+    """
+
+    frame_id: str
+    receiver_frame: str
+    amount: int
+    at: int
+    place: str
+    answer: str
+
+
 class Unmatched(NamedTuple):
-    """What doesn't hold over all frames: the frame and the place where that shows."""
+    """What doesn't hold between two sides, or over all frames: the frame and the place where that shows."""
 
     frame_id: str
     place: str
@@ -64,23 +88,30 @@ def cited(text: str) -> Cited:
 
 @dataclass(slots=True)
 class Transits:
-    """Every transfer in flight, and what went to frames of other logs for good (``abroad``, in micro-AVT)."""
+    """Every transfer in flight, and what went to frames of other logs for good (``abroad``, in micro-AVT).
 
+    A transfer is in flight until its amount arrives or returns, and pending until its sending side has ended it too.
+    """
+
+    pending: dict[str, Pending] = field(default_factory=dict)
     departed: dict[str, Departed] = field(default_factory=dict)
     arrived: dict[str, Arrived] = field(default_factory=dict)
-    rejected: dict[str, str] = field(default_factory=dict)
+    rejected: dict[str, Rejected] = field(default_factory=dict)
     committed: dict[str, Cited] = field(default_factory=dict)
     aborted: dict[str, Aborted] = field(default_factory=dict)
     in_flight: dict[str, int] = field(default_factory=dict)
     abroad: int = 0
 
-    def prepare(self, event: TransferPrepared, place: str) -> None:
+    def prepare(self, event: TransferPrepared, place: str, at: int) -> None:
         """Note a departure. Raises Fault."""
         transfer_id = event.transfer_id
         if transfer_id in self.departed:
             raise Fault("transit", f"{transfer_id} is in flight already")
         departed = Departed(event.frame_id, event.receiver_frame, event.receiver, event.amount, place)
         early = self.arrived.pop(transfer_id, None)
+        answer = ACCEPTED if early is not None else REJECTED if transfer_id in self.rejected else SILENT
+        of = (event.frame_id, event.receiver_frame, event.amount)
+        self.pending[transfer_id] = Pending(*of, at, place, answer)
         if early is not None:
             _match(departed, early.event)
             return
@@ -91,6 +122,7 @@ class Transits:
         """Note an arrival; ``standing`` is up to which offset each partition was read. Raises Fault."""
         if event.transfer_id in self.rejected:
             raise Fault("transit", f"{event.transfer_id} is accepted and was rejected")
+        self._answered(event.transfer_id, ACCEPTED)
         departed = self.departed.pop(event.transfer_id, None)
         if departed is not None:
             _match(departed, event)
@@ -106,8 +138,9 @@ class Transits:
         """Note that a transfer will never be accepted. Raises Fault."""
         if event.transfer_id in self.arrived or event.transfer_id in self.rejected:
             raise Fault("transit", f"{event.transfer_id} is rejected, and the receiving side had decided")
+        self._answered(event.transfer_id, REJECTED)
         if self.aborted.pop(event.transfer_id, None) is None:
-            self.rejected[event.transfer_id] = place
+            self.rejected[event.transfer_id] = Rejected(event, cited(event.prepared_at), place)
 
     def abort(self, event: TransferAborted, place: str) -> None:
         """Note a return, which follows a rejection. Raises Fault."""
@@ -123,47 +156,74 @@ class Transits:
             told = cited(event.seen_at)
             self.aborted[transfer_id] = Aborted(departed.frame_id, departed.receiver_frame, told, place)
         self._fly(event.frame_id, -departed.amount)
+        self.pending.pop(transfer_id, None)
 
     def commit(self, event: TransferCommitted) -> None:
         """Note an end; where it is one of another partition or log, whether it arrived shows later. Raises Fault."""
         departed = self.departed.get(event.transfer_id)
         if departed is None:
+            self.pending.pop(event.transfer_id, None)
             return
         if departed.receiver_frame == event.frame_id or departed.frame_id != event.frame_id:
             raise Fault("transit", f"{event.transfer_id} is committed and wasn't accepted")
         self.committed[event.transfer_id] = cited(event.seen_at)
+        self.pending.pop(event.transfer_id, None)
 
-    def check(self, transit_net: int, standing: Mapping[int, int], hosted: Collection[str]) -> Unmatched | None:
-        """Check the whole once all partitions were read, and give what doesn't hold."""
-        early = 0
-        for transfer_id, arrived in list(self.arrived.items()):
-            event = arrived.event
-            if event.sender_frame not in hosted:
-                self.abroad -= event.amount
-                del self.arrived[transfer_id]
-            elif _read(arrived.prepared_at, standing):
-                return Unmatched(event.frame_id, arrived.place, f"{transfer_id} is accepted and was prepared nowhere")
-            else:
-                early += event.amount
-        for transfer_id, seen_at in list(self.committed.items()):
-            departed = self.departed[transfer_id]
-            if departed.receiver_frame not in hosted:
+    def leave(self, standing: Mapping[int, int], hosted: Collection[str]) -> None:
+        """Let go of what went to frames that are not on this log, or came from them: nothing more is heard of it.
+
+        What cites a place that wasn't read yet may be of a frame that wasn't either.
+        """
+        for name, arrived in list(self.arrived.items()):
+            if arrived.event.sender_frame not in hosted and _read(arrived.prepared_at, standing):
+                self.abroad -= arrived.event.amount
+                del self.arrived[name]
+        for name, seen_at in list(self.committed.items()):
+            departed = self.departed[name]
+            if departed.receiver_frame not in hosted and _read(seen_at, standing):
                 self.abroad += departed.amount
                 self._fly(departed.frame_id, -departed.amount)
-                del self.departed[transfer_id], self.committed[transfer_id]
-            elif _read(seen_at, standing):
-                detail = f"{transfer_id} is committed and was accepted nowhere"
-                return Unmatched(departed.frame_id, departed.place, detail)
-        for transfer_id, aborted in list(self.aborted.items()):
-            if aborted.receiver_frame not in hosted:
-                del self.aborted[transfer_id]
-            elif _read(aborted.seen_at, standing):
-                return Unmatched(aborted.frame_id, aborted.place, f"{transfer_id} is aborted and was rejected nowhere")
+                del self.departed[name], self.committed[name]
+        for name, aborted in list(self.aborted.items()):
+            if aborted.receiver_frame not in hosted and _read(aborted.seen_at, standing):
+                del self.aborted[name]
+
+    def unmatched(self, standing: Mapping[int, int], hosted: Collection[str]) -> Iterator[Unmatched]:
+        """Give each transfer of which one side says what the other never did, though both were read that far."""
+        for name, (event, prepared_at, place) in self.arrived.items():
+            if _read(prepared_at, standing):
+                yield Unmatched(event.frame_id, place, f"{name} is accepted and was prepared nowhere")
+        for name, seen_at in self.committed.items():
+            if _read(seen_at, standing):
+                departed = self.departed[name]
+                yield Unmatched(departed.frame_id, departed.place, f"{name} is committed and was accepted nowhere")
+        for name, aborted in self.aborted.items():
+            if _read(aborted.seen_at, standing):
+                yield Unmatched(aborted.frame_id, aborted.place, f"{name} is aborted and was rejected nowhere")
+        for name, rejected in self.rejected.items():
+            here = rejected.event.sender_frame in hosted and _read(rejected.prepared_at, standing)
+            if here and name not in self.departed:
+                place, frame_id = rejected.place, rejected.event.frame_id
+                yield Unmatched(frame_id, place, f"{name} is rejected and was not under way")
+
+    def off_balance(self, transit_net: int, standing: Mapping[int, int]) -> Unmatched | None:
+        """Give what does not come to nothing over all frames: what left and arrived, what flies, what is abroad.
+
+        Where it is an arrival of what never left, the frame and the place are its own.
+        """
         in_flight = sum(departed.amount for departed in self.departed.values())
-        if transit_net + in_flight + self.abroad - early:
-            figures = f"transit_net {transit_net}, in flight {in_flight}, gone to other logs {self.abroad}"
-            return Unmatched("", CONTEXT, f"{figures} do not come to nothing")
-        return None
+        made = [each for each in self.arrived.values() if _read(each.prepared_at, standing)]
+        early = sum(each.event.amount for each in self.arrived.values()) - sum(each.event.amount for each in made)
+        if not transit_net + in_flight + self.abroad - early:
+            return None
+        figures = f"transit_net {transit_net}, in flight {in_flight}, gone to other logs {self.abroad}"
+        frame_id, place = (made[0].event.frame_id, made[0].place) if made else ("", CONTEXT)
+        return Unmatched(frame_id, place, f"{figures} do not come to nothing")
+
+    def _answered(self, transfer_id: str, answer: str) -> None:
+        known = self.pending.get(transfer_id)
+        if known is not None:
+            self.pending[transfer_id] = known._replace(answer=answer)
 
     def _fly(self, frame_id: str, amount: int) -> None:
         self.in_flight[frame_id] = self.in_flight.get(frame_id, 0) + amount

@@ -46,7 +46,10 @@ class Differs(Exception):
 
 @dataclass(slots=True)
 class Verdict:
-    """What was checked so far; ``positions`` maps ``context/partition`` to the offset of the last decision."""
+    """What was checked so far; ``positions`` maps ``context/partition`` to the offset of the last decision.
+
+    ``sealed`` counts the values of records: opened, erased, tampered with, or unopened where the keys aren't there.
+    """
 
     scope: str = "log"
     decisions: int = 0
@@ -62,6 +65,7 @@ class Verdict:
     positions: dict[str, int] = field(default_factory=dict)
     projections: dict[str, int] = field(default_factory=dict)
     supplies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sealed: dict[str, int] = field(default_factory=dict)
     duration_s: float = 0.0
     difference: Difference | None = None
 

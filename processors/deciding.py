@@ -11,7 +11,7 @@ from log import topic
 from log.log import AppendUnknown, Log, LogUnavailable, Reader
 from log.message import Message
 from log.store import MemoryStore, Store
-from processors.decider_metrics import DECISIONS, IN_FLIGHT, LOST_RACES, POSITION
+from processors.decider_metrics import DECISIONS, EVENTS, IN_FLIGHT, LOST_RACES, POSITION
 from processors.seat import Seat
 
 COMMANDS_PER_APPEND = 500
@@ -214,6 +214,8 @@ class CommandProcessor:
             LOST_RACES.labels(self._context).inc()
         self._step("settled")
         DECISIONS.labels(self._context).inc(seat.settled - before)
+        for name, count in seat.events.items():
+            EVENTS.labels(name).inc(count)
         IN_FLIGHT.labels(self._context, str(seat.partition)).set(seat.in_flight)
         POSITION.labels(self._context, str(seat.partition)).set(seat.position)
 

@@ -10,7 +10,6 @@ import logging
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,33 +17,18 @@ import faust
 from faust.types.auth import CredentialsT
 
 from log.kafka_address import KafkaAddress
+from processors.task import Run, Task, TaskStatus
 
 APP_ID: Final = "muniment.react"
 SESSION_TIMEOUT_S: Final = 10.0
 HEARTBEAT_S: Final = 1.0
 REQUEST_TIMEOUT_S: Final = 15.0
+METADATA_AGE_MS: Final = 3_000
+"""On a slow broker a new log's leader topic may not be seen by who joins: nobody leads until it is looked for again."""
 STOP_TIMEOUT_S: Final = 5.0
 QUIET: Final = ("faust", "mode", "aiokafka")
 
 journal = logging.getLogger("muniment.reactors")
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What the leader does every so often; a run that fails is told, and the next one comes as it would have."""
-
-    name: str
-    every_s: float
-    run: Callable[[], Awaitable[object]]
-
-
-@dataclass(slots=True)
-class TaskStatus:
-    """When a task last ran here (ms), how long that took, and what came of it."""
-
-    last_run: int
-    took_ms: int
-    outcome: str
 
 
 def credentials(address: KafkaAddress) -> CredentialsT | None:
@@ -81,6 +65,7 @@ class Worker:
             broker_heartbeat_interval=HEARTBEAT_S,
             broker_request_timeout=REQUEST_TIMEOUT_S,
             consumer_group_instance_id=None,
+            consumer_metadata_max_age_ms=METADATA_AGE_MS,
             datadir=str(folder),
             store="memory://",
             topic_partitions=1,
@@ -90,20 +75,25 @@ class Worker:
             logging_config={"version": 1, "incremental": True},
             loghandlers=[],
         )
+        self._runners = {task.name: self._runner(task) for task in tasks}
         for task in tasks:
-            self._app.timer(task.every_s, on_leader=True, name=task.name, traced=False)(self._runner(task))
+            self._app.timer(task.every_s, on_leader=True, name=task.name, traced=False)(self._runners[task.name])
+
+    async def run_task(self, name: str) -> None:
+        """Run a task now, beside its times."""
+        await self._runners[name]()
 
     def _runner(self, task: Task) -> Callable[[], Awaitable[None]]:
         async def run() -> None:
             began = time.monotonic()
             try:
-                await task.run()
-                outcome = "done"
+                came_to = await task.run()
             except Exception as error:  # noqa: BLE001  # one failed run is told and the next comes
-                outcome = f"failed: {type(error).__name__}"
+                came_to = Run(f"failed: {type(error).__name__}")
                 journal.warning("task_failed", extra={"task": task.name, "error": type(error).__name__})
             took_ms = int((time.monotonic() - began) * 1000)
-            self.status[task.name] = TaskStatus(time.time_ns() // 1_000_000, took_ms, outcome)
+            last_run = time.time_ns() // 1_000_000
+            self.status[task.name] = TaskStatus(last_run, took_ms, came_to.outcome, came_to.said)
             self._on_run(task.name, self.status[task.name])
 
         return run
@@ -137,12 +127,5 @@ class Worker:
 
     def task_report(self) -> Mapping[str, Mapping[str, Any]]:
         """Say of each task when it last ran here and what came of it."""
-        return {
-            task.name: {"every_s": task.every_s}
-            | (
-                {"last_run": status.last_run, "took_ms": status.took_ms, "outcome": status.outcome}
-                if (status := self.status.get(task.name)) is not None
-                else {}
-            )
-            for task in self._tasks
-        }
+        ran = {name: status.as_json() for name, status in self.status.items()}
+        return {task.name: {"every_s": task.every_s, **ran.get(task.name, {})} for task in self._tasks}

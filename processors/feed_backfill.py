@@ -26,7 +26,7 @@ PAGE_DEPTH: Final = strict_json.max_depth_levels + 8
 REQUEST_TIMEOUT_S: Final = 30.0
 TAIL: Final = 500
 POLL_S: Final = 2.0
-MEMBERS: Final = ("id", "kind", "subject", "issuer_did", "issued_at", "status")
+MEMBERS: Final = ("id", "kind", "subject", "issuer_did", "issued_at", "status", "key_compromised")
 
 Since = Callable[[str], Awaitable[Mapping[str, Any]]]
 """Gives the page of the registry's delta feed behind a cursor: ``{items: [{change, fact, position}], next_cursor}``.

@@ -10,9 +10,7 @@ It holds, by key:
 - ``stake/<registry>/<stake>``: what earns, with when it was placed and withdrawn.
 """
 
-import asyncio
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from domain.decider import Change
@@ -37,12 +35,10 @@ from domain.ledger.transit import (
     TransferPrepared,
     TransferRejected,
 )
-from log import topic
-from log.chain import Mark
 from log.fold import Overlay
-from log.following import Decided
 from log.store import MemoryStore, Store
 from processors.agenda_entries import number
+from processors.context_agenda import ContextAgenda
 
 CONTEXT: Final = "ledger"
 NEVER_PAID: Final = -1
@@ -163,49 +159,8 @@ def changes(overlay: Overlay, event: Any, at: int, where: str) -> Iterator[Chang
             yield key, Lying(*overlay[key])._replace(withdrawn_at=at)
 
 
-class LedgerAgenda:
+class LedgerAgenda(ContextAgenda):
     """Follows the ledger into a store of its own."""
 
     def __init__(self, store: Store | MemoryStore) -> None:
-        self.store = store
-        self.reached: dict[int, int] = {}
-        self._moved = asyncio.Event()
-
-    async def marks(self, context: str, partitions: int) -> Mapping[int, Mark]:
-        """Say for each partition how far the store is."""
-        found = {partition: self.store.mark(topic.events(context), partition) for partition in range(partitions)}
-        self.reached = {partition: mark.next for partition, mark in found.items()}
-        return found
-
-    async def apply(self, context: str, decided: Sequence[Decided], marks: Mapping[int, Mark]) -> None:
-        """Fold decisions into the store."""
-        overlay, made = Overlay(self.store), list[Change]()
-        for entry in decided:
-            where = f"{context}/{entry.partition}/{entry.offset}"
-            for event in entry.payloads:
-                for change in changes(overlay, event, entry.decision.at, where):
-                    overlay.put(change)
-                    made.append(change)
-        # Durable from here: what there is to ask for, and the marks. A crash before reads the same decisions again.
-        self.store.write(made, {(topic.events(context), partition): mark for partition, mark in marks.items()})
-        self.reached |= {partition: mark.next for partition, mark in marks.items()}
-        self._moved.set()
-        self._moved = asyncio.Event()
-
-    async def reaches(self, ends: Mapping[int, int], timeout_s: float) -> bool:
-        """Wait until all below these offsets is folded, but not longer than this; say whether it is."""
-        deadline = time.monotonic() + timeout_s
-        while any(self.reached.get(partition, 0) < end for partition, end in ends.items()):
-            if time.monotonic() >= deadline:
-                return False
-            await self.moved(deadline - time.monotonic())
-        return True
-
-    async def moved(self, timeout_s: float) -> None:
-        """Wait until something was written, but not longer than this."""
-        moved = self._moved
-        try:
-            async with asyncio.timeout(timeout_s):
-                await moved.wait()
-        except TimeoutError:
-            return
+        super().__init__(store, changes)

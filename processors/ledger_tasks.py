@@ -12,11 +12,12 @@ from domain.ledger.frame import MeasureVelocity
 from domain.ledger.payment import ExpirePayment
 from domain.ledger.proposal import TallyProposal
 from domain.ledger.registry import Registry, terms_of
-from domain.ledger.reward import CloseRewardDay, OpenRewardDay, RewardStakes, reward_due
+from domain.ledger.reward import CloseRewardDay, OpenRewardDay, RewardStakes, rates_of, reward_due
 from domain.ledger.stake import DAY_MS
 from processors.agenda_entries import number
 from processors.ledger_agenda import NEVER_PAID, LedgerAgenda, Lying, Shop
 from processors.reactor_commands import Ask, ReactorCommands
+from processors.task import Run
 
 AT_ONCE: Final = 1_000
 STAKES_A_COMMAND: Final = 500
@@ -26,7 +27,7 @@ VELOCITY_EVERY_MS: Final = 3_600_000
 
 
 class LedgerTasks:
-    """The periodic tasks of the ledger; each gives how much it asked for. Raises LogUnavailable or AppendUnknown."""
+    """The periodic tasks of the ledger; each says how much it asked for. Raises LogUnavailable or AppendUnknown."""
 
     def __init__(
         self,
@@ -36,15 +37,15 @@ class LedgerTasks:
     ) -> None:
         self._agenda, self._commands, self._clock = agenda, commands, clock
 
-    async def expire_payments(self) -> int:
+    async def expire_payments(self) -> Run:
         """Release the payments whose time is over."""
         return await self._end("hold/", "expire-payment", ExpirePayment)
 
-    async def tally(self) -> int:
+    async def tally(self) -> Run:
         """Count the votes of the proposals whose time is over."""
         return await self._end("ballot/", "tally", TallyProposal)
 
-    async def _end(self, prefix: str, what: str, make: Callable[[str, str], Any]) -> int:
+    async def _end(self, prefix: str, what: str, make: Callable[[str, str], Any]) -> Run:
         now, asks = self._clock(), list[Ask]()
         for key, (frame_id,) in islice(self._agenda.store.scan(prefix), AT_ONCE):
             _, when, name = key.split("/", 2)
@@ -53,13 +54,13 @@ class LedgerTasks:
             asks.append(Ask(frame_id, f"{what}:{name}:{now // ASK_AGAIN_MS}", make(name, frame_id)))
         return await self._append(asks)
 
-    async def measure_velocity(self) -> int:
+    async def measure_velocity(self) -> Run:
         """Take each frame's snapshot, once an hour whoever asks."""
         hour = self._clock() // VELOCITY_EVERY_MS
         frames = [key.removeprefix("frame/") for key, _ in self._agenda.store.scan("frame/")]
         return await self._append([Ask(each, f"velocity:{each}:{hour}", MeasureVelocity(each)) for each in frames])
 
-    async def reward(self) -> int:
+    async def reward(self) -> Run:
         """Pay the rewards of the last day that is over, registry by registry."""
         day = self._clock() // DAY_MS - 1
         asks = list[Ask]()
@@ -72,10 +73,10 @@ class LedgerTasks:
         day = shop.day if shop.open else yesterday
         if shop.day >= yesterday and not shop.open:
             return
-        terms = terms_of(Registry(shop.frame_id, "", "", shop.terms))
+        rates = rates_of(terms_of(Registry(shop.frame_id, "", "", shop.terms)))
         prefix, begins, ends = f"stake/{registry_id}/", day * DAY_MS, (day + 1) * DAY_MS
         earning = [
-            (key.removeprefix(prefix), reward_due(lying.amount, lying.lock_days, terms))
+            (key.removeprefix(prefix), reward_due(lying.amount, lying.lock_days, rates))
             for key, entry in self._agenda.store.scan(prefix)
             if (lying := Lying(*entry)).placed_at <= begins
             and (lying.withdrawn_at is None or lying.withdrawn_at >= ends)
@@ -85,13 +86,13 @@ class LedgerTasks:
         of, span = (shop.frame_id, registry_id, day), self._clock() // ASK_AGAIN_MS
         if not shop.open:
             due = sum(each for _, each in earning)
-            yield Ask(shop.frame_id, f"open-day:{registry_id}:{day}:{span}", OpenRewardDay(*of, due))
+            yield Ask(shop.frame_id, f"open-day:{registry_id}:{day}:{span}", OpenRewardDay(*of, due, rates))
         for start in range(0, len(earning), STAKES_A_COMMAND):
             stakes = tuple(name for name, _ in earning[start : start + STAKES_A_COMMAND])
             yield Ask(shop.frame_id, f"reward:{registry_id}:{day}:{start}:{span}", RewardStakes(*of, stakes))
         yield Ask(shop.frame_id, f"close-day:{registry_id}:{day}:{span}", CloseRewardDay(*of))
 
-    async def _append(self, asks: list[Ask]) -> int:
+    async def _append(self, asks: list[Ask]) -> Run:
         if asks:
             await self._commands.append(asks)
-        return len(asks)
+        return Run(said={"asked": len(asks)})

@@ -7,7 +7,6 @@ agenda holds all that the log held when it became the leader.
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -19,16 +18,23 @@ from log.log import Log, LogUnavailable
 from log.store import Store
 from processors.agenda import Agenda
 from processors.audit_source import LogSource
-from processors.audit_supply import AMOUNTS as FIGURES
-from processors.audit_supply import SupplyAudit
 from processors.expiring import Expiring
-from processors.faust_app import Task, TaskStatus, Worker
+from processors.faust_app import Worker
+from processors.identity_duties import IdentityDuties
+from processors.key_marks import CONTEXTS as KEY_MARKS_FOLLOW
+from processors.key_marks import KeyMarks, KeyMarksAgenda
 from processors.ledger_agenda import CONTEXT as LEDGER
 from processors.ledger_agenda import LedgerAgenda
+from processors.ledger_audits import LedgerAudits
 from processors.ledger_tasks import LedgerTasks
+from processors.media_agenda import CONTEXT as RECORDS
+from processors.media_agenda import MediaAgenda
+from processors.media_storage import MediaStorage
+from processors.media_sweeping import MediaSweeping
 from processors.reactor_commands import ReactorCommands
-from processors.reactor_metrics import LEADING, SUPPLY, SUPPLY_HOLDS, TASK_FAILURES, TASK_LAST_RUN
+from processors.reactor_metrics import LEADING, TASK_FAILURES, TASK_LAST_RUN
 from processors.targets import Targets
+from processors.task import WAITS, Run, Task, TaskStatus
 from processors.transits import Transits
 from processors.webhook_catching_up import CatchingUp
 from processors.webhook_dispatching import Dispatching
@@ -44,7 +50,9 @@ EXPIRE_PAYMENTS_EVERY_S: Final = 60.0
 TALLY_EVERY_S: Final = 1.0
 VELOCITY_EVERY_S: Final = 300.0
 REWARDS_EVERY_S: Final = 60.0
-SUPPLY_EVERY_S: Final = 60.0
+TIME_OUT_EVERY_S: Final = 1.0
+AUDIT_EVERY_S: Final = 60.0
+SWEEP_MEDIA_EVERY_S: Final = 60.0
 LEADING_ASKED_EVERY_S: Final = 0.1
 WORKER_AGAIN_S: Final = 1.0
 CANCEL_AGAIN_S: Final = 6.0
@@ -67,6 +75,9 @@ class Reactor:
         key: bytes,
         targets: Targets = "public",
         backfill: Callable[[], Awaitable[object]] | None = None,
+        audit_every_s: float = AUDIT_EVERY_S,
+        media: MediaStorage | None = None,
+        tasks: Sequence[Task] = (),
     ) -> None:
         self._log, self._address, self._folder, self._name = log, address, folder, name
         self._key, self._targets = key, targets
@@ -75,27 +86,39 @@ class Reactor:
         self._worker: Worker | None = None
         self._agenda: Agenda | None = None
         self._ledger: LedgerAgenda | None = None
-        self._supply = SupplyAudit(LogSource(log))
-        self._supply_found: Mapping[str, Any] | None = None
+        self._transits: Transits | None = None
+        self._media = media
+        self._sweeping: MediaSweeping | None = None
+        self._audits = LedgerAudits(LogSource(log))
         self._commands = ReactorCommands(log)
+        self._identity = IdentityDuties(log, self._commands, lambda: self._acts)
         self._tasks = [
             Task("expire", EXPIRE_EVERY_S, self._expire),
             Task("expire_payments", EXPIRE_PAYMENTS_EVERY_S, self._of_ledger(LedgerTasks.expire_payments)),
             Task("tally", TALLY_EVERY_S, self._of_ledger(LedgerTasks.tally)),
             Task("velocity", VELOCITY_EVERY_S, self._of_ledger(LedgerTasks.measure_velocity)),
             Task("rewards", REWARDS_EVERY_S, self._of_ledger(LedgerTasks.reward)),
-            Task("supply", SUPPLY_EVERY_S, self._audit_supply),
+            Task("transits", TIME_OUT_EVERY_S, self._time_out),
+            *self._identity.tasks(),
+            *(Task(name, audit_every_s, run) for name, run in self._auditors().items()),
+            *tasks,
         ]
         if backfill is not None:
-            self._tasks.append(Task("backfill", BACKFILL_EVERY_S, backfill))
+            self._tasks.append(Task("backfill", BACKFILL_EVERY_S, _said_nothing(backfill)))
+        if media is not None:
+            self._tasks.append(Task("media", SWEEP_MEDIA_EVERY_S, self._sweep_media))
 
     async def run(self) -> None:
         """React until cancelled; the log being away is waited out."""
-        store = Store(self._folder / "agenda")
-        ledger_store = Store(self._folder / "ledger")
-        try:
-            self._agenda = agenda = Agenda(store)
-            self._ledger = ledger = LedgerAgenda(ledger_store)
+        with contextlib.ExitStack() as held:
+            self._agenda = agenda = Agenda(self._store("agenda", held))
+            self._ledger = ledger = LedgerAgenda(self._store("ledger", held))
+            self._transits = transits = Transits(ledger, self._commands, lambda: self._acts)
+            media = MediaAgenda(self._store("media", held))
+            if self._media is not None:
+                self._sweeping = MediaSweeping(media, self._commands, self._media)
+            facts_and_keys = KeyMarksAgenda(self._store("marks", held))
+            marks = KeyMarks(facts_and_keys, self._commands, lambda: self._acts)
             async with Sender(self._targets) as sender:
                 scheduling = Scheduling(agenda, self._commands, lambda: self._acts)
                 dispatching = Dispatching(agenda, self._commands, sender, self._key, lambda: self._acts)
@@ -105,14 +128,21 @@ class Reactor:
                     scheduling.run(),
                     dispatching.run(),
                     follow(self._log, LEDGER, ledger, linger_s=LINGER_S),
-                    Transits(ledger, self._commands, lambda: self._acts).run(),
+                    transits.run(),
+                    follow(self._log, RECORDS, media, linger_s=LINGER_S),
+                    *(follow(self._log, context, facts_and_keys, linger_s=LINGER_S) for context in KEY_MARKS_FOLLOW),
+                    marks.run(),
+                    *self._identity.loops(self._store("identity", held)),
                     self._work(),
                     self._watch_leading(agenda, ledger),
                     self._audit_at_once(),
                 )
-        finally:
-            store.close()
-            ledger_store.close()
+
+    def _store(self, name: str, held: contextlib.ExitStack) -> Store:
+        """Open a store under this reactor's folder, and have it closed at the end."""
+        store = Store(self._folder / name)
+        held.callback(store.close)
+        return store
 
     def status(self) -> Mapping[str, Any]:
         """Say whether this reactor leads, whether it acts, how far it is, what waits, and how its tasks went."""
@@ -123,38 +153,44 @@ class Reactor:
             "positions": {} if agenda is None else {str(each): next_ - 1 for each, next_ in agenda.reached.items()},
             "endpoints": 0 if agenda is None else len(agenda.endpoints),
             "pending": 0 if agenda is None else sum(map(agenda.pending, agenda.endpoints)),
-            "supply": self._supply_found,
+            "supply": self._audits.found,
             "tasks": {} if self._worker is None else self._worker.task_report(),
         }
 
-    async def _expire(self) -> None:
+    async def _expire(self) -> Run:
         if self._acts and self._agenda is not None:
-            await Expiring(self._agenda, self._commands).ask()
+            return Run(said={"asked": await Expiring(self._agenda, self._commands).ask()})
+        return Run(WAITS)
 
-    def _of_ledger(self, task: Callable[[LedgerTasks], Awaitable[int]]) -> Callable[[], Awaitable[object]]:
-        async def run() -> object:
+    def _of_ledger(self, task: Callable[[LedgerTasks], Awaitable[Run]]) -> Callable[[], Awaitable[Run]]:
+        async def run() -> Run:
             if self._acts and self._ledger is not None:
                 return await task(LedgerTasks(self._ledger, self._commands))
-            return None
+            return Run(WAITS)
 
         return run
+
+    async def _time_out(self) -> Run:
+        if self._acts and self._transits is not None:
+            return await self._transits.time_out()
+        return Run(WAITS)
+
+    async def _sweep_media(self) -> Run:
+        if self._acts and self._sweeping is not None:
+            return await self._sweeping.run()
+        return Run(WAITS)
+
+    def _auditors(self) -> Mapping[str, Callable[[], Awaitable[Run]]]:
+        """Give the auditors of the ledger by the names of their tasks."""
+        audits = self._audits
+        return {"supply": audits.supply, "settlement": audits.settlement, "invariants": audits.invariants}
 
     async def _audit_at_once(self) -> None:
         """Audit when this reactor begins to act: the first run of a periodic task comes a span later."""
         await self._began.wait()
-        with contextlib.suppress(LogUnavailable):
-            await self._audit_supply()
-
-    async def _audit_supply(self) -> None:
-        """Count every frame's tokens again, from where the last run stood; a difference stays until it is looked at."""
-        found = await self._supply.advance()
-        for each in found:
-            SUPPLY_HOLDS.labels(each.frame_id).set(each.holds)
-            for figure in FIGURES:
-                SUPPLY.labels(each.frame_id, figure).set(getattr(each, figure))
-        self._supply_found = {"at": time.time_ns() // 1_000_000, "frames": [each.as_json() for each in found]}
-        if self._supply.difference is not None:
-            journal.error("supply_does_not_hold", extra={"place": self._supply.difference.place})
+        for name in self._auditors():
+            if self._worker is not None:
+                await self._worker.run_task(name)
 
     async def _work(self) -> None:
         """Keep a Faust worker; one that broke is told of and followed by another."""
@@ -173,7 +209,8 @@ class Reactor:
             if leads and not self._acts:
                 with contextlib.suppress(LogUnavailable):
                     facts = await agenda.reaches(await self._ends(CONTEXT), CATCH_UP_WAIT_S)
-                    self._acts = facts and await ledger.reaches(await self._ends(LEDGER), CATCH_UP_WAIT_S)
+                    money = facts and await ledger.reaches(LEDGER, await self._ends(LEDGER), CATCH_UP_WAIT_S)
+                    self._acts = money and await self._identity.caught_up(CATCH_UP_WAIT_S)
                 if self._acts:
                     self._began.set()
                     journal.info("leads", extra={"reactor": self._name})
@@ -185,18 +222,22 @@ class Reactor:
 
     async def _ends(self, context: str) -> Mapping[int, int]:
         name = topic.events(context)
-        reader = await self._log.reader(name, dict.fromkeys(range(await self._log.partitions(name)), 0))
-        try:
-            return await reader.ends()
-        finally:
-            await reader.close()
+        return await self._log.ends(name, range(await self._log.partitions(name)))
 
 
 def _count_run(task: str, run: TaskStatus) -> None:
-    if run.outcome == "done":
+    if run.ended:
         TASK_LAST_RUN.labels(task).set(run.last_run / 1000)
-    else:
+    elif run.outcome != WAITS:
         TASK_FAILURES.labels(task).inc()
+
+
+def _said_nothing(backfill: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[Run]]:
+    async def run() -> Run:
+        await backfill()
+        return Run()
+
+    return run
 
 
 async def together(*loops: Awaitable[None]) -> None:
@@ -231,10 +272,25 @@ async def run(
     key: bytes,
     targets: Targets = "public",
     backfill: Callable[[], Awaitable[object]] | None = None,
+    audit_every_s: float = AUDIT_EVERY_S,
+    media: MediaStorage | None = None,
+    tasks: Sequence[Task] = (),
 ) -> None:
     """Run a reactor until cancelled and tell all others every second how it stands.
 
-    ``folder`` is this process's state, ``key`` opens webhook secrets, ``backfill`` heals the feed each minute.
+    ``folder`` is this process's state, ``key`` opens webhook secrets, ``backfill`` heals the feed each minute, the
+    ledger's auditors run every ``audit_every_s``, ``media`` is swept each minute, ``tasks`` are the leader's too.
     """
-    reactor = Reactor(log, address, folder, name, key=key, targets=targets, backfill=backfill)
+    reactor = Reactor(
+        log,
+        address,
+        folder,
+        name,
+        key=key,
+        targets=targets,
+        backfill=backfill,
+        audit_every_s=audit_every_s,
+        media=media,
+        tasks=tasks,
+    )
     await together(reactor.run(), status.keep_publishing(log, name, KIND, reactor.status))

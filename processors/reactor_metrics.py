@@ -27,5 +27,29 @@ SUPPLY: Final = Gauge(
     "muniment_supply_micro_avt", "A frame's tokens as last audited, in micro-AVT.", ("frame", "figure")
 )
 SUPPLY_HOLDS: Final = Gauge("muniment_supply_holds", "Whether a frame's tokens add up, as last audited.", ("frame",))
+INVARIANTS_HOLD: Final = Gauge(
+    "muniment_invariants_hold",
+    "Whether treasuries, stakes and escrow are what events say, as last audited.",
+    ("frame",),
+)
+TREASURY: Final = Gauge(
+    "muniment_treasury_micro_avt",
+    "What a registry's treasury has, as last audited, in micro-AVT.",
+    ("frame", "registry", "part"),
+)
+SETTLEMENT_AGREES: Final = Gauge(
+    "muniment_settlement_agrees",
+    "Whether both sides of a frame's transfers across registries say the same, as last audited.",
+    ("frame",),
+)
+UNSETTLED: Final = Gauge(
+    "muniment_settlement_pending",
+    "Transfers that are prepared and not ended, by what the receiving side says, as last audited.",
+    ("answer",),
+)
+OLDEST_UNSETTLED: Final = Gauge(
+    "muniment_settlement_oldest_seconds", "Since when the oldest of them is prepared, as last audited."
+)
 TRANSITS: Final = Gauge("muniment_transits", "Transfers across registries that are under way.", ("phase",))
+TIMED_OUT: Final = Counter("muniment_transits_timed_out", "Transfers across registries that were given up as late.")
 OLDEST_TRANSIT: Final = Gauge("muniment_transit_oldest_seconds", "How long the oldest of them has been under way.")

@@ -3,7 +3,7 @@
 It does no I/O but its store's, so that a test can put a crash, a loss or another writer between any two steps.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,12 +30,14 @@ class InFlight:
     cause: int
     at: int
     changes: Sequence[Change]
+    events: Sequence[str]
 
 
 class Seat:
     """Decides the commands of one partition, and settles what it reads back from the log.
 
-    ``settled`` counts the decisions that it has read back since it was taken.
+    ``settled`` counts the decisions that it has read back since it was taken, ``events`` the events in what it
+    settled last, by type.
     """
 
     def __init__(self, context: str, partition: int, store: Store | MemoryStore) -> None:
@@ -46,6 +48,7 @@ class Seat:
         self._overlay = Overlay(store)
         self._flight: deque[InFlight] = deque()
         self.settled = 0
+        self.events: Counter[str] = Counter()
         self._settled_cause, self._settled_at = store.get(PROGRESS_KEY) or (-1, 0)
         self._head, self._cause, self._at = self._chain.value, self._settled_cause, self._settled_at
 
@@ -82,7 +85,8 @@ class Seat:
             value = self._decisions.encode(decision)
             changes = changes_of(self._overlay, decision)
             self._head, self._cause, self._at = chain_value(value), message.offset, decision.at
-            self._flight.append(InFlight(self._head, message.offset, decision.at, changes))
+            events = tuple(happening.type for happening in decision.events)
+            self._flight.append(InFlight(self._head, message.offset, decision.at, changes, events))
             records.append((message.key, value))
         return records
 
@@ -93,7 +97,7 @@ class Seat:
         except UndecodableValue as error:
             refused = Refused(UNDECODABLE, {"detail": str(error)})
             return Decision(self._head, "", message.offset, now, (), refused)
-        around = Circumstances(command.actor, now, first=self._cause < 0)
+        around = Circumstances(command.actor, now, first=self._cause < 0, cause=message.offset)
         outcome = rule(self._overlay, command.id, command.payload, around)
         if isinstance(outcome, Refusal):
             refused = Refused(outcome.code, dict(outcome.details))
@@ -108,6 +112,7 @@ class Seat:
         """
         leads = True
         settled: list[Change] = []
+        happened: list[str] = []
         for message in messages:
             if not self._chain.admit(message):
                 if self._flight and any(flying.chain == chain_value(message.value or b"") for flying in self._flight):
@@ -118,6 +123,7 @@ class Seat:
             if self._flight and self._flight[0].chain == self._chain.value:
                 flying = self._flight.popleft()
                 settled.extend(flying.changes)
+                happened.extend(flying.events)
                 self._settled_cause, self._settled_at = flying.cause, flying.at
                 continue
             if self._flight:
@@ -125,6 +131,7 @@ class Seat:
                 leads = False
             decision: Decision = self._decisions.decode(message.value)
             settled.extend(changes_of(self._overlay, decision))
+            happened.extend(happening.type for happening in decision.events)
             self._settled_cause, self._settled_at = decision.cause, decision.at
             self._head, self._cause, self._at = self._chain.value, decision.cause, decision.at
         # Durable from here: the fold and the mark that it stands at. A crash before reads the same messages again.
@@ -133,6 +140,7 @@ class Seat:
         progress: Change = (PROGRESS_KEY, (self._settled_cause, self._settled_at))
         self.store.write([*last, progress], {(self._events, self.partition): self._chain.mark})
         self._overlay.settle(last)
+        self.events = Counter(happened)
         return leads
 
     def abandon(self, settled: Sequence[Change] = ()) -> None:

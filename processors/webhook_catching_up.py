@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from domain.decider import Change
+from domain.facts.mark import FACT_EVENTS
 from log import topic
 from log.chain import Chain
 from log.fold import Overlay
 from log.following import Decided
 from log.log import Log, LogUnavailable
-from processors.agenda import FACT_CHANGES, Agenda, become_due
-from processors.agenda_entries import STATUS_AFTER, Due, job_key
+from processors.agenda import Agenda, become_due
+from processors.agenda_entries import due_of, job_key
 from processors.webhook_jobs import CONTEXT, Job, Part
 
 JOBS_AT_ONCE: Final = 8
@@ -99,10 +100,10 @@ class CatchingUp:
             if endpoint is None or (job.before is not None and at >= job.before):
                 continue
             for event in entry.payloads:
-                fact = self._agenda.fact(event.fact_id) if isinstance(event, FACT_CHANGES) else None
+                fact = self._agenda.fact(event.fact_id) if isinstance(event, FACT_EVENTS) else None
                 if fact is None or not endpoint.hears(fact.kind):
                     continue
-                due = Due(event.fact_id, STATUS_AFTER[type(event)], part.partition, entry.offset, at, job.replay)
+                due = due_of(event, (part.partition, entry.offset), at, job.replay)
                 for change in become_due(overlay, webhook_id, due):
                     overlay.put(change)
                     changes.append(change)

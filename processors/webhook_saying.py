@@ -1,7 +1,7 @@
 """What a delivery says of a change: the members of the read API's fact that a receiver acts on.
 
-``status`` is as of the change and ``position`` is the change's own, so that a receiver can order what it hears of one
-fact and ask for a state that shows it (``min_position``).
+``status`` and ``key_compromised`` are as of the change, and ``position`` is the change's own, so that a receiver can
+order what it hears of one fact and ask for a state that shows it (``min_position``).
 """
 
 import json
@@ -29,6 +29,7 @@ def said_of(due: Due, fact: FactEntry) -> str:
         "subject": subject,
         "issuer_did": fact.issuer_did,
         "status": due.status,
+        **({"key_compromised": True} if due.compromised else {}),
         "issued_at": written_time(fact.issued_at),
         "position": token_of(Position(CONTEXT, due.partition, due.offset)),
     }

@@ -8,14 +8,28 @@ from typing import Any
 from projections import generations
 from projections.facts import FactsProjection
 from projections.generations import Generation, Projection, Table
+from projections.identity import IdentityProjection
 from projections.ledger import LedgerProjection
 from projections.postgres import Postgres, PostgresUnavailable, Transaction
+from projections.records import RecordsProjection
 from projections.signers import SignersProjection
 from projections.webhooks import WebhooksProjection
 
-PROJECTIONS: Sequence[Projection] = (FactsProjection(), SignersProjection(), WebhooksProjection(), LedgerProjection())
-"""Every projection in Postgres."""
+PROJECTIONS: Sequence[Projection] = (
+    FactsProjection(),
+    SignersProjection(),
+    WebhooksProjection(),
+    IdentityProjection(),
+    LedgerProjection(),
+    RecordsProjection(),
+)
+"""Every projection in Postgres, as it is compared and dumped; what writes them is given the keys that they need."""
 dump_timeout_ms = 3_600_000
+
+
+def writing(vault_key: bytes) -> Sequence[Projection]:
+    """Give every projection as it is written; ``vault_key`` is what owners' keys are wrapped with."""
+    return [RecordsProjection(vault_key) if each.name == RecordsProjection.name else each for each in PROJECTIONS]
 
 
 @dataclass(frozen=True, slots=True)

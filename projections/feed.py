@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from domain.decider import Change
-from domain.facts.fact import FactExpired, FactIssued, FactQuarantined, FactReleased, FactRevoked
+from domain.facts.fact import FactIssued, FactReleased
 from domain.facts.kinds import KINDS
+from domain.facts.mark import FACT_EVENTS, FactKeyCleared
 from domain.facts.playlist import PlaylistPosted
 from log import strict_json
 from log.following import Decided
@@ -23,8 +24,6 @@ DEFAULT_ORIGIN: Final = "feed.ff"
 FROM_QUEUE: Final = 0
 FROM_LOG: Final = 1
 """Where something was heard: of the same fact or playlist, the higher goes before the lower."""
-
-ENDS = {FactRevoked, FactExpired, FactQuarantined}
 
 
 class Star(NamedTuple):
@@ -189,12 +188,22 @@ class FeedWriter:
             if isinstance(payload, FactIssued):
                 if is_followed(payload.kind, payload.subject.origin, payload.subject.type, self._origin):
                     yield from RULES[KINDS[payload.kind].feed_writer or ""](view, _issued(payload, decided))
-            elif type(payload) in ENDS or isinstance(payload, FactReleased):
+            elif isinstance(payload, FACT_EVENTS):
                 known = view.get(keys.fact_key(payload.fact_id))
                 if known is not None:
-                    yield from see_star(view, _changed(Star(*known), isinstance(payload, FactReleased), decided))
+                    yield from see_star(view, _changed(Star(*known), counts(payload), decided))
             elif isinstance(payload, PlaylistPosted):
                 yield from see_playlist(view, _posted(payload, decided))
+
+
+def counts(event: Any) -> bool:
+    """Tell whether a fact counts after one of its later events: it is active, and its key was not compromised."""
+    match event:
+        case FactReleased():
+            return event.compromised_by is None
+        case FactKeyCleared():
+            return event.status == "active"
+    return False
 
 
 def is_followed(kind: str, origin: str, subject_type: str, feed_origin: str) -> bool:

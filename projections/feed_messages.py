@@ -93,7 +93,7 @@ def _star(item: JsonValue, origin: str, *, complete: bool) -> Star | None:
     return Star(
         FROM_QUEUE,
         offset,
-        body["status"] == "active",
+        body["status"] == "active" and body.get("key_compromised") is not True,
         subject["ref"],
         str(body["id"]),
         str(body["issuer_did"]),

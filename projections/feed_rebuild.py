@@ -109,19 +109,11 @@ async def _target(log: Log, live: Store | MemoryStore | None) -> tuple[Marks, in
     marks: dict[tuple[str, int], Mark] = {}
     for context in CONTEXTS:
         name = topic.events(context)
-        for partition, end in (await _ends(log, name, await log.partitions(name))).items():
+        for partition, end in (await log.ends(name, range(await log.partitions(name)))).items():
             mark = Mark(end, b"") if live is None else live.mark(name, partition)
             marks[context, partition] = Mark(min(mark.next, end), mark.chain, mark.last)
-    queue = (await _ends(log, FACTS_INGEST, 1))[0]
+    queue = (await log.ends(FACTS_INGEST, [0]))[0]
     return marks, queue if live is None else min(queue, live.mark(FACTS_INGEST, 0).next)
-
-
-async def _ends(log: Log, name: str, partitions: int) -> dict[int, int]:
-    reader = await log.reader(name, dict.fromkeys(range(partitions), 0))
-    try:
-        return dict(await reader.ends())
-    finally:
-        await reader.close()
 
 
 def _compare(live: Store | MemoryStore | None, rebuilt: Store, marks: Marks) -> tuple[int, Difference | None]:

@@ -5,7 +5,7 @@ far its tables are, and move in the transaction that moves the tables.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from log import topic
@@ -68,11 +68,15 @@ class Projection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One generation of a projection, and how far it is in each partition that it knows."""
+    """One generation of a projection, and how far it is in each partition that it knows.
+
+    ``beside`` has those of other projections that are live in the same snapshot, where a read asks those too.
+    """
 
     projection: str
     number: int
     marks: Mapping[int, Mark]
+    beside: Mapping[str, "Generation"] = field(default_factory=dict)
 
     @property
     def schema(self) -> str:

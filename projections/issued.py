@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from domain.decider import Change, Entry
-from domain.facts.fact import FactExpired, FactIssued, FactQuarantined, FactReleased, FactRevoked
+from domain.facts.fact import FactExpired, FactIssued, FactQuarantined, FactReleased, FactRevoked, StatusEvent
 from log.fold import Entries
 from log.following import Decided
 
@@ -85,9 +85,7 @@ def as_issued(event: FactIssued, at: int, partition: int, offset: int) -> Issued
     )
 
 
-def as_standing(
-    event: FactRevoked | FactExpired | FactQuarantined | FactReleased, context: str, partition: int, offset: int
-) -> Standing | None:
+def as_standing(event: StatusEvent, context: str, partition: int, offset: int) -> Standing | None:
     """Give what an event makes stand against its fact."""
     match event:
         case FactRevoked():

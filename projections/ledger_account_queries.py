@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from projections.compromised_keys import Signed, said_of
 from projections.fact_queries import Cut
 from projections.generations import Generation
 from projections.ledger_pages import columns
@@ -63,6 +64,7 @@ class StoredTransfer:
 
     It was begun at ``part``, ``pos`` and ``at``, which are None where only its arrival is known here; the receiving
     side decided at ``arrived_*``, and the sending side ended it at ``ended_*``, in the partition that it was begun in.
+    ``signed_by`` and ``key_id`` say whose registered key signed it.
     """
 
     transfer_id: str
@@ -87,6 +89,8 @@ class StoredTransfer:
     arrived_at: int | None
     ended_pos: int | None
     ended_at: int | None
+    signed_by: str | None
+    key_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +197,14 @@ async def transfer(transaction: Transaction, generation: Generation, transfer_id
         f"SELECT {columns(StoredTransfer)} FROM {generation.schema}.transfers WHERE transfer_id = %s", transfer_id
     )
     return StoredTransfer(*rows[0]) if rows else None
+
+
+async def compromised(transaction: Transaction, generation: Generation, found: StoredTransfer) -> str | None:
+    """Give by whose word a transfer's key was in other hands when it signed; nothing where nobody says so."""
+    if found.signed_by is None or found.key_id is None or found.at is None:
+        return None
+    signed = Signed(found.signed_by, found.key_id, found.at)
+    return (await said_of(transaction, generation.beside["identity"], [signed])).get(signed)
 
 
 async def payment(transaction: Transaction, generation: Generation, payment_id: str) -> StoredPayment | None:

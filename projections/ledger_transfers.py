@@ -6,6 +6,7 @@ once whether it arrived. Each side writes columns of its own, and the later phas
 
 from typing import Any
 
+from domain.ledger.account import Mandate
 from domain.ledger.transfer import TransferSettled
 from domain.ledger.transit import (
     TransferAborted,
@@ -24,7 +25,7 @@ TRANSFERS = Table(
     (
         "transfer_id", "frame_id", "registry_id", "sender", "receiver", "receiver_frame", "receiver_registry",
         "amount", "fee", "memo", "payment_id", "timeout_at", "status", "reason", "part", "pos", "at", "arrived_part",
-        "arrived_pos", "arrived_at", "ended_pos", "ended_at",
+        "arrived_pos", "arrived_at", "ended_pos", "ended_at", "signed_by", "key_id",
     ),
     ("transfer_id",),
 )  # fmt: skip
@@ -34,7 +35,8 @@ CREATE TABLE {schema}.transfers (
   sender text COLLATE "C" NOT NULL, receiver text COLLATE "C" NOT NULL, receiver_frame text COLLATE "C" NOT NULL,
   receiver_registry text COLLATE "C", amount bigint NOT NULL, fee bigint, memo text, payment_id text COLLATE "C",
   timeout_at bigint, status text COLLATE "C" NOT NULL, reason text, part integer, pos bigint, at bigint,
-  arrived_part integer, arrived_pos bigint, arrived_at bigint, ended_pos bigint, ended_at bigint);
+  arrived_part integer, arrived_pos bigint, arrived_at bigint, ended_pos bigint, ended_at bigint,
+  signed_by text COLLATE "C", key_id text COLLATE "C");
 """
 PHASES = {"prepared": 1, "accepted": 2, "rejected": 2, "committed": 3, "aborted": 3}
 
@@ -72,6 +74,7 @@ class Transfers:
                     event.transfer_id, event.frame_id, event.registry_id, event.sender, event.receiver, event.frame_id,
                     event.registry_id, str(event.amount), str(event.fee), event.memo, event.payment_id, None,
                     "settled", None, str(place.part), str(place.pos), str(place.at), None, None, None, None, None,
+                    *signer(event.mandate),
                 ))
             )  # fmt: skip
             return
@@ -88,6 +91,7 @@ class Transfers:
                     "receiver": event.receiver, "receiver_frame": event.receiver_frame, "amount": event.amount,
                     "memo": event.memo, "payment_id": event.payment_id, "timeout_at": event.timeout_at,
                     "part": place.part, "pos": place.pos, "at": place.at,
+                    **dict(zip(("signed_by", "key_id"), signer(event.mandate), strict=True)),
                 }  # fmt: skip
             case TransferCommitted():
                 row |= {"status": "committed", "ended_pos": place.pos, "ended_at": place.at}
@@ -98,6 +102,11 @@ class Transfers:
         """Write the transfers that are new or changed."""
         await self._settled.end(transaction)
         await self._rows.save(transaction)
+
+
+def signer(mandate: Mandate | None) -> tuple[str | None, str | None]:
+    """Give whose registered key signed, and which, for it to be judged by; a DID that says its key itself has none."""
+    return (None, None) if mandate is None or mandate.key_id is None else (mandate.signed_by, mandate.key_id)
 
 
 def arrive(row: dict[str, Any], event: TransferAccepted | TransferRejected, place: Place) -> None:

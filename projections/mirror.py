@@ -46,6 +46,8 @@ class Mirror:
     ) -> None:
         self.store, self._writers, self._on_decided = store, writers, on_decided
         self._marks: dict[tuple[str, int], Mark] = {}
+        self._partitions: dict[str, int] = {}
+        self._times: dict[tuple[str, int], int] = {}
         self._moved = asyncio.Event()
         self._open = asyncio.Event()
         self._open.set()
@@ -56,6 +58,7 @@ class Mirror:
         name = topic.events(context)
         found = {partition: self.store.mark(name, partition) for partition in range(partitions)}
         self._marks |= {(context, partition): mark for partition, mark in found.items()}
+        self._partitions[context] = partitions
         return found
 
     async def apply(self, context: str, decided: Sequence[Decided], marks: Mapping[int, Mark]) -> None:
@@ -76,6 +79,7 @@ class Mirror:
         # Durable from here: what these decisions changed and the marks behind them, in one write.
         self.store.write(changes, after)
         self._marks |= {(context, partition): mark for (_, partition), mark in after.items()}
+        self._times |= {(context, entry.partition): entry.decision.at for entry in decided}
         self._tell()
         for entry in decided:
             self._on_decided(entry)
@@ -120,6 +124,15 @@ class Mirror:
         """Give for each (context, partition) how far the store is."""
         return dict(self._marks)
 
+    def last_of(self, context: str, key: str) -> tuple[int, int] | None:
+        """Give where the last decision lies that is in the store of a key's partition: the partition, the offset."""
+        partitions = self._partitions.get(context)
+        if partitions is None:
+            return None
+        partition = topic.partition_of(key, partitions)
+        offset = self._marks[context, partition].last
+        return (partition, offset) if offset >= 0 else None
+
     def get(self, key: str) -> Entry | None:
         """Give an entry of the fold."""
         return self.store.get(key)
@@ -128,6 +141,10 @@ class Mirror:
     def reached(self) -> Mapping[tuple[str, int], int]:
         """Give for each (context, partition) that has any the offset of the last decision that is in the store."""
         return {where: mark.last for where, mark in self._marks.items() if mark.last >= 0}
+
+    def time_at(self, context: str, partition: int) -> int:
+        """Give the log's time (ms) at the last decision of a partition that was applied here; 0 before the first."""
+        return self._times.get((context, partition), 0)
 
     async def moved(self, timeout_s: float) -> None:
         """Wait until more is in the store, but not longer than this."""
@@ -151,9 +168,5 @@ class Mirror:
 async def caught_up(log: Log, context: str, mirror: Mirror, timeout_s: float) -> bool:
     """Wait until a mirror holds all that a context's log held when this was asked; say whether it does."""
     name = topic.events(context)
-    reader = await log.reader(name, dict.fromkeys(range(await log.partitions(name)), 0))
-    try:
-        ends = await reader.ends()
-    finally:
-        await reader.close()
+    ends = await log.ends(name, range(await log.partitions(name)))
     return await mirror.wait_for({(context, p): end - 1 for p, end in ends.items() if end}, timeout_s)

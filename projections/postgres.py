@@ -1,7 +1,8 @@
 """Postgres's only door: transactions over a few connections, with names for what goes wrong.
 
-Nothing here is trusted to last: every table is a fold of the log, so commits don't wait for the disk
-(``synchronous_commit = off``). A crash loses the newest commits as a whole, rows and marks alike.
+Nothing here is trusted to last: every table but that of the vaults' keys is a fold of the log, so commits don't wait
+for the disk (``synchronous_commit = off``), unless a transaction says so. A crash loses the newest commits as a whole,
+rows and marks alike.
 """
 
 import asyncio

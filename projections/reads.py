@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from log.token import Positions
@@ -13,8 +14,17 @@ T = TypeVar("T")
 
 POLL_S = 0.005
 ATTEMPTS = 3
-READ = {"facts": "facts", "signers": "facts", "webhooks": "facts", "ledger": "ledger"}
+READ = {
+    "facts": "facts",
+    "signers": "facts",
+    "webhooks": "facts",
+    "identity": "identity",
+    "ledger": "ledger",
+    "records": "records",
+}
 """By projection the context that it follows."""
+BESIDE = {"records": ("identity",), "ledger": ("identity",)}
+"""By projection the others whose tables its queries ask too: whose keys signed is identity's to say."""
 
 Query = Callable[[Transaction, Generation], Awaitable[T]]
 """Asks one generation's tables in one snapshot."""
@@ -57,9 +67,12 @@ class Reads:
         for _ in range(ATTEMPTS):
             try:
                 async with self._postgres.snapshot() as transaction:
-                    generation = (await generations.live(transaction, [projection])).get(projection)
-                    if generation is None or not generation.marks:
+                    beside = BESIDE.get(projection, ())
+                    found = await generations.live(transaction, [projection, *beside])
+                    generation = found.get(projection)
+                    if generation is None or not generation.marks or not found.keys() >= {*beside}:
                         break
+                    generation = replace(generation, beside=found)
                     if not is_reached(generation, positions):
                         return None
                     return await query(transaction, generation), generation

@@ -57,7 +57,11 @@ Rebuild = Callable[[], Awaitable[Rebuilt]]
 
 
 def rebuilds(
-    log: Log, postgres: Postgres, others: Mapping[str, Rebuild] | None = None, step: Step = lambda _name: None
+    log: Log,
+    postgres: Postgres,
+    others: Mapping[str, Rebuild] | None = None,
+    step: Step = lambda _name: None,
+    projections: Sequence[Projection] = PROJECTIONS,
 ) -> dict[str, Rebuild]:
     """Give what rebuilds each projection by its name; ``others`` are those that lie elsewhere than in Postgres.
 
@@ -67,7 +71,7 @@ def rebuilds(
     def of(projection: Projection) -> Rebuild:
         return lambda: rebuild(log, postgres, projection, step)
 
-    return {projection.name: of(projection) for projection in PROJECTIONS} | dict(others or {})
+    return {projection.name: of(projection) for projection in projections} | dict(others or {})
 
 
 async def rebuild(log: Log, postgres: Postgres, projection: Projection, step: Step = lambda _name: None) -> Rebuilt:

@@ -1,4 +1,7 @@
-"""A fact is active, quarantined, revoked or expired; one issuer's facts are decided in one order."""
+"""A fact is active, quarantined, revoked or expired; one issuer's facts are decided in one order.
+
+One whose key was compromised (``mark``) counts no more, whatever its status: ``compromised_by`` says by which event.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -51,6 +54,7 @@ class FactRevoked:
     alg: str
     key_id: str | None
     signature: str
+    compromised_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class FactExpired:
     """The log's time passed a fact's ``expires_at``."""
 
     fact_id: str
+    compromised_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class FactQuarantined:
     fact_id: str
     reason: str
     quarantined_by: str
+    compromised_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +81,25 @@ class FactReleased:
 
     fact_id: str
     released_by: str
+    compromised_by: str | None = None
 
 
-FactEvent = FactIssued | FactRevoked | FactExpired | FactQuarantined | FactReleased
+StatusEvent = FactRevoked | FactExpired | FactQuarantined | FactReleased
+FactEvent = FactIssued | StatusEvent
 
 
 class Fact(NamedTuple):
-    """A fact's entry in the state; ``unique`` is the key of its claim to be the only active one."""
+    """A fact's entry in the state; ``unique`` is the key of its claim to be the only active one.
+
+    A fact whose key was compromised keeps that claim, as a quarantined one does: its issuer takes it back first.
+    """
 
     issuer_did: str
     kind: str
     status: str
     unique: str
     expires_at: int | None
+    compromised_by: str | None = None
 
 
 def fact_key(fact_id: str) -> str:
@@ -257,24 +269,24 @@ def decide_change(state: State, command: FactChange, around: Circumstances) -> S
             if known.status != "active":
                 return not_active
 
-            return [FactRevoked(fact_id, issuer_did, reason, alg, key_id, signature)]
+            return [FactRevoked(fact_id, issuer_did, reason, alg, key_id, signature, known.compromised_by)]
         case QuarantineFact(fact_id, reason, _):
             if known.status != "active":
                 return not_active
 
-            return [FactQuarantined(fact_id, reason, around.actor)]
+            return [FactQuarantined(fact_id, reason, around.actor, known.compromised_by)]
         case ReleaseFact(fact_id, _):
             if known.status != "quarantined":
                 return Refusal(FactRefusal.NOT_QUARANTINED, {"fact_id": fact_id, "fact_status": known.status})
 
-            return [FactReleased(fact_id, around.actor)]
+            return [FactReleased(fact_id, around.actor, known.compromised_by)]
         case ExpireFact(fact_id):
             if known.status not in ("active", "quarantined"):
                 return not_active
             if known.expires_at is None or known.expires_at > around.now:
                 return Refusal(FactRefusal.NOT_EXPIRED, {"fact_id": fact_id})
 
-            return [FactExpired(fact_id)]
+            return [FactExpired(fact_id, known.compromised_by)]
 
 
 def decide(state: State, command: FactCommand, around: Circumstances) -> Sequence[FactEvent] | Refusal:

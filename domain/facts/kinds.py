@@ -7,7 +7,13 @@ from typing import Any, Literal
 from domain.did import identity
 
 DATE_TIME = {"type": "string", "format": "date-time", "maxLength": 64}
-DID = {"type": "string", "pattern": "^did:[a-z0-9]+:.+$", "maxLength": 512}
+DID = {
+    "type": "string",
+    "pattern": "^did:[a-z0-9]+:.+$",
+    "maxLength": 512,
+    "description": "a DID, such as did:web:example.org",
+}
+"""A pattern's description says what is expected: it is what people are told who send something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ KINDS: Mapping[str, Kind] = {
     )
 }
 
-ALGORITHMS = ("ed25519", "eip191")
+ALGORITHMS = ("ed25519", "eip191", "secp256k1", "p256")
 COMING_ALGORITHMS = ("bbs+",)
 """Named so that a client sees that they are coming; refused as ``unsupported_algorithm`` until they are there."""
 

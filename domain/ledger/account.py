@@ -135,11 +135,15 @@ def check_thawed(state: State, *names: str) -> Refusal | None:
 
 @dataclass(frozen=True, slots=True)
 class Mandate:
-    """An owner's word for one movement: who signed it, under which nonce, and until when it holds (ms)."""
+    """An owner's word for one movement: who signed it, under which nonce, and until when it holds (ms).
+
+    ``key_id`` names the key of a registered DID.
+    """
 
     signed_by: str
     nonce: str
     deadline: int
+    key_id: str | None = None
 
 
 def check_mandate(state: State, frame_id: str, owner: str, mandate: Mandate, now: int) -> Refusal | None:

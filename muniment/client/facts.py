@@ -1,26 +1,19 @@
 """Facts, as a client issues, finds and follows them."""
 
 import asyncio
-import json
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import quote
 
-from muniment.client.pages import pages, read_items
-from muniment.client.problems import refusal
-from muniment.client.refusals import UnexpectedAnswer
+from muniment.client.batches import batches, outcomes
+from muniment.client.noun import Noun, path_of
+from muniment.client.pages import POLL_S, feed, pages
 from muniment.client.shapes import BatchItem, Change, Event, Fact, Subject
-from muniment.client.transport import Answer, Transport
-from muniment.signing_key import SigningKey
+from muniment.client.transport import Transport
 
 STAR: Final = "endorsement.star"
-BATCH_FACTS: Final = 1_000
-BATCH_BYTES: Final = 900_000
-"""Below the registry's limit of 1 MiB with room for what surrounds the facts."""
 BATCHES_IN_FLIGHT: Final = 2
-POLL_S: Final = 1.0
 
 Given = Subject | Mapping[str, Any]
 
@@ -30,17 +23,12 @@ def now_text() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class Facts:
+class Facts(Noun):
     """The registry's facts."""
 
     def __init__(self, transport: Transport, feed_origin: str) -> None:
-        self._transport, self._feed_origin = transport, feed_origin
-
-    @property
-    def _key(self) -> SigningKey:
-        if self._transport.key is None:
-            raise ValueError("a client without a key signs nothing")
-        return self._transport.key
+        super().__init__(transport)
+        self._feed_origin = feed_origin
 
     def sign(self, kind: str, subject: Given, body: Mapping[str, Any]) -> dict[str, Any]:
         """Sign a fact without sending it, and give the body of ``POST /facts``; it is issued now unless the body says.
@@ -61,7 +49,7 @@ class Facts:
 
     async def submit(self, signed: Mapping[str, Any], *, idempotency_key: str | None = None) -> Fact:
         """Issue a fact that was signed before."""
-        answer = await self._transport.write("POST", "/facts", signed, idempotency_key=idempotency_key)
+        answer = await self._post("/facts", signed, idempotency_key)
         return Fact.read(answer.json, answer)
 
     async def preview(self, signed: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -98,16 +86,12 @@ class Facts:
 
     async def _issue_batch(self, batch: Sequence[Mapping[str, Any]]) -> list[BatchItem]:
         answer = await self._transport.write("POST", "/facts/batch", {"facts": list(batch)})
-        items = read_items(answer)
-        if len(items) != len(batch):
-            raise UnexpectedAnswer(f"{len(batch)} facts were sent and {len(items)} answered")
-        return [_batch_item(item, answer) for item in items]
+        return [BatchItem(*each) for each in outcomes(answer, len(batch), "fact", Fact)]
 
     async def revoke(self, fact_id: str, reason: str | None = None, *, idempotency_key: str | None = None) -> Fact:
         """Take one's own fact back, signed. Raises NotFound, NotTheIssuer, NotActive."""
         signed = self._key.sign_revocation(fact_id, reason)
-        path = f"/facts/{quote(fact_id, safe='')}/revoke"
-        answer = await self._transport.write("POST", path, signed, idempotency_key=idempotency_key)
+        answer = await self._post(path_of("facts", fact_id, "revoke"), signed, idempotency_key)
         return Fact.read(answer.json, answer)
 
     async def quarantine(self, fact_id: str, reason: str, *, idempotency_key: str | None = None) -> Fact:
@@ -119,13 +103,12 @@ class Facts:
         return await self._change(fact_id, "release", None, idempotency_key)
 
     async def _change(self, fact_id: str, verb: str, body: Any, idempotency_key: str | None) -> Fact:
-        path = f"/facts/{quote(fact_id, safe='')}/{verb}"
-        answer = await self._transport.write("POST", path, body, idempotency_key=idempotency_key)
+        answer = await self._post(path_of("facts", fact_id, verb), body, idempotency_key)
         return Fact.read(answer.json, answer)
 
     async def get(self, fact_id: str, *, min_position: str | None = None) -> Fact:
         """Show a fact in any status. Raises NotFound."""
-        answer = await self._transport.read(f"/facts/{quote(fact_id, safe='')}", {"min_position": min_position})
+        answer = await self._transport.read(path_of("facts", fact_id), {"min_position": min_position})
         return Fact.read(answer.json, answer)
 
     async def list(self, *, page_size: int = 100, **filters: str | None) -> AsyncIterator[Fact]:
@@ -142,7 +125,7 @@ class Facts:
 
     async def history(self, fact_id: str) -> Sequence[Event]:
         """Give the events of a fact, oldest first. Raises NotFound."""
-        path = f"/facts/{quote(fact_id, safe='')}/history"
+        path = path_of("facts", fact_id, "history")
         return [Event.read(found, answer) async for found, answer in pages(self._transport, path, {})]
 
     async def changes(
@@ -152,42 +135,7 @@ class Facts:
 
         ``since`` is ``0`` for the start, or the ``resume`` of the last change that was dealt with.
         """
-        cursor = since
-        while True:
-            query = {"since": cursor, "limit": page_size, **filters}
-            # A cursor is its own position: what this client wrote comes when the log's order says so.
-            answer = await self._transport.read("/facts", query, fresh=False)
-            items, behind = read_items(answer), answer.json.get("next_cursor")
-            if not isinstance(behind, str):
-                raise UnexpectedAnswer("a delta feed without a cursor")
-            for index, found in enumerate(items, 1):
-                fact = Fact.read(found.get("fact"), answer)
-                resume = behind if index == len(items) else cursor
-                yield Change(found["change"], fact, found["position"], answer.as_of, resume)
-            if not items:
-                if not follow:
-                    return
-                await asyncio.sleep(poll_s)
-            cursor = behind
-
-
-def batches(signed: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
-    """Cut signed facts, or what else is signed, into batches that the registry takes, by number and by size."""
-    batch: list[Mapping[str, Any]] = []
-    size = 0
-    for each in signed:
-        weight = len(json.dumps(each, ensure_ascii=False, separators=(",", ":")).encode()) + 1
-        if batch and (len(batch) == BATCH_FACTS or size + weight > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(each)
-        size += weight
-    if batch:
-        yield batch
-
-
-def _batch_item(found: Mapping[str, Any], answer: Answer) -> BatchItem:
-    status = int(found["status"])
-    if found.get("fact") is not None:
-        return BatchItem(status, Fact.read(found["fact"], answer), None)
-    return BatchItem(status, None, refusal(found.get("problem") or {}, status))
+        query = {"limit": page_size, **filters}
+        async for found, answer, resume in feed(self._transport, "/facts", query, since, follow=follow, poll_s=poll_s):
+            fact = Fact.read(found.get("fact"), answer)
+            yield Change(found["change"], fact, found["position"], answer.as_of, resume)

@@ -1,9 +1,7 @@
 """The ledger, as a client holds, moves, stakes and follows its tokens; every amount is an integer of micro-AVT."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from typing import Final
 
 from domain.ledger.account import account_id
 from muniment.client.ledger_accounts import Accounts
@@ -13,12 +11,10 @@ from muniment.client.ledger_payments import Payments
 from muniment.client.ledger_shapes import LedgerEvent, Supply
 from muniment.client.ledger_stakes import Proposals, Stakes
 from muniment.client.ledger_transfers import Transfers
-from muniment.client.pages import read_items
-from muniment.client.refusals import UnexpectedAnswer
+from muniment.client.pages import POLL_S, feed, read_items
 from muniment.client.transport import Transport
 
 __all__ = ["Ledger", "Terms", "account_id"]
-POLL_S: Final = 1.0
 
 
 class Ledger:
@@ -53,19 +49,8 @@ class Ledger:
 
         ``since`` is ``0`` for the start, or the ``resume`` of the last event that was dealt with.
         """
-        cursor = since
-        while True:
-            query = {"frame": frame_id, "since": cursor, "limit": page_size}
-            # A cursor is its own position: what this client wrote comes when the log's order says so.
-            answer = await self._transport.read("/ledger/events", query, fresh=False)
-            items, behind = read_items(answer), answer.json.get("next_cursor")
-            if not isinstance(behind, str):
-                raise UnexpectedAnswer("a feed of events without a cursor")
-            for index, found in enumerate(items, 1):
-                resume = behind if index == len(items) else cursor
-                yield replace(LedgerEvent.read(found, answer), resume=resume)
-            if not items:
-                if not follow:
-                    return
-                await asyncio.sleep(poll_s)
-            cursor = behind
+        query = {"frame": frame_id, "limit": page_size}
+        async for found, answer, resume in feed(
+            self._transport, "/ledger/events", query, since, follow=follow, poll_s=poll_s
+        ):
+            yield replace(LedgerEvent.read(found, answer), resume=resume)

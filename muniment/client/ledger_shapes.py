@@ -1,17 +1,16 @@
 """What the ledger answers, as values: amounts are integers of micro-AVT, times and positions as everywhere."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from muniment.amounts import InvalidAmount, read_amount
 from muniment.client.refusals import Refused, UnexpectedAnswer
-from muniment.client.shapes import Json, Result
-
-Readers = Mapping[str, Callable[[Any], Any]]
+from muniment.client.shapes import Json, Readers, Result
 
 
-def _micro(found: Any) -> int | None:
+def micro_avt(found: Any) -> int | None:
+    """Read an amount that may be absent. Raises UnexpectedAnswer."""
     try:
         return None if found is None else read_amount(found)
     except InvalidAmount as error:
@@ -19,7 +18,7 @@ def _micro(found: Any) -> int | None:
 
 
 def _amounts(*names: str) -> Readers:
-    return dict.fromkeys(names, _micro)
+    return dict.fromkeys(names, micro_avt)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +157,10 @@ class StatementLine(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Transfer(Result):
-    """Money on its way or there: ``status`` is settled, prepared, accepted, rejected, committed or aborted."""
+    """Money on its way or there: ``status`` is settled, prepared, accepted, rejected, committed or aborted.
+
+    One that is ``key_compromised`` was signed by a key in other hands, by the word of ``key_compromised_by``.
+    """
 
     id: str
     sender: str
@@ -170,6 +172,8 @@ class Transfer(Result):
     reason: str | None = None
     from_registry_id: str | None = None
     to_registry_id: str | None = None
+    key_compromised: bool = False
+    key_compromised_by: str | None = None
 
     named: ClassVar[Mapping[str, str]] = {"sender": "from", "receiver": "to"}
     nested: ClassVar[Readers] = _amounts("amount", "fee")

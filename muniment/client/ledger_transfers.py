@@ -5,14 +5,10 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Final
 
-from muniment.client.facts import batches
+from muniment.client.batches import batches, outcomes
 from muniment.client.ledger_refusals import StillInTransit
 from muniment.client.ledger_shapes import Transfer, TransferItem
 from muniment.client.noun import Noun, path_of
-from muniment.client.pages import read_items
-from muniment.client.problems import refusal
-from muniment.client.refusals import UnexpectedAnswer
-from muniment.client.transport import Answer
 
 FIRST_LOOK_S: Final = 0.05
 LONGEST_LOOK_S: Final = 1.0
@@ -52,6 +48,21 @@ class Transfers(Noun):
         sent = Transfer.read(answer.json, answer)
         return await self.ended(sent) if wait else sent
 
+    async def tip(
+        self,
+        sender: str,
+        receiver: str,
+        amount: int,
+        record: str,
+        *,
+        wait: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Transfer:
+        """Sign a transfer for a record, whose uri is its memo, and send it; raises as ``send`` does."""
+        answer = await self._order("/payments/tip", self.sign(sender, receiver, amount, record), idempotency_key)
+        sent = Transfer.read(answer.json, answer)
+        return await self.ended(sent) if wait else sent
+
     async def get(self, transfer_id: str, *, min_position: str | None = None) -> Transfer:
         """Show a transfer as it stands. Raises NotFound."""
         answer = await self._transport.read(path_of("transfers", transfer_id), {"min_position": min_position})
@@ -75,17 +86,5 @@ class Transfers(Noun):
         """
         for batch in batches(signed):
             answer = await self._order("/transfers/batch", {"transfers": list(batch)}, None)
-            items = read_items(answer)
-            if len(items) != len(batch):
-                raise UnexpectedAnswer(f"{len(batch)} transfers were sent and {len(items)} answered")
-            for item in items:
-                yield _item(item, answer)
-
-
-def _item(found: Mapping[str, Any], answer: Answer) -> TransferItem:
-    status = found.get("status")
-    if not isinstance(status, int):
-        raise UnexpectedAnswer("an item of a batch has no status")
-    if found.get("transfer") is not None:
-        return TransferItem(status, Transfer.read(found["transfer"], answer), None)
-    return TransferItem(status, None, refusal(found.get("problem") or {}, status))
+            for outcome in outcomes(answer, len(batch), "transfer", Transfer):
+                yield TransferItem(*outcome)

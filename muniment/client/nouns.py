@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal
 
-from muniment.client.noun import Noun, path_of
+from muniment.client.noun import Noun, given, path_of
 from muniment.client.pages import pages
 from muniment.client.shapes import Command, Delivery, Playlist, Signer, Webhook
 
@@ -14,7 +14,7 @@ class Signers(Noun):
     async def add(self, did: str, roles: Sequence[str], *, idempotency_key: str | None = None) -> Signer:
         """Give a DID these roles, as an admin; a known one's roles are set, a revoked one is reinstated."""
         body = {"did": did, "roles": list(roles)}
-        answer = await self._transport.write("POST", "/signers", body, idempotency_key=idempotency_key)
+        answer = await self._post("/signers", body, idempotency_key)
         return Signer.read(answer.json, answer)
 
     async def revoke(self, did: str, *, idempotency_key: str | None = None) -> Signer:
@@ -41,9 +41,8 @@ class Webhooks(Noun):
         idempotency_key: str | None = None,
     ) -> Webhook:
         """Register an endpoint, for these kinds of facts or all; the answer has its secret, and only this one."""
-        given = {"url": url, "kinds": None if kinds is None else list(kinds), "secret": secret}
-        body = {name: value for name, value in given.items() if value is not None}
-        answer = await self._transport.write("POST", "/webhooks", body, idempotency_key=idempotency_key)
+        body = given(url=url, kinds=None if kinds is None else list(kinds), secret=secret)
+        answer = await self._post("/webhooks", body, idempotency_key)
         return Webhook.read(answer.json, answer)
 
     async def list(self) -> AsyncIterator[Webhook]:
@@ -65,7 +64,7 @@ class Webhooks(Noun):
     async def replay(self, webhook_id: str, since: str, *, idempotency_key: str | None = None) -> Webhook:
         """Send an endpoint every change again from a cursor of the delta feed on, ``0`` from the start."""
         path = path_of("webhooks", webhook_id, "replay")
-        answer = await self._transport.write("POST", path, {"from": since}, idempotency_key=idempotency_key)
+        answer = await self._post(path, {"from": since}, idempotency_key)
         return Webhook.read({"id": webhook_id, **(answer.json or {})}, answer)
 
     async def rotate(
@@ -73,8 +72,7 @@ class Webhooks(Noun):
     ) -> Webhook:
         """Give an endpoint another secret; for a while both sign, until ``overlap_until``."""
         path = path_of("webhooks", webhook_id, "rotate-secret")
-        body = {} if secret is None else {"secret": secret}
-        answer = await self._transport.write("POST", path, body, idempotency_key=idempotency_key)
+        answer = await self._post(path, given(secret=secret), idempotency_key)
         return Webhook.read(answer.json, answer)
 
     async def deliveries(self, webhook_id: str, status: str | None = None) -> AsyncIterator[Delivery]:
@@ -89,7 +87,7 @@ class Playlists(Noun):
 
     async def post(self, playlist: Mapping[str, Any], *, idempotency_key: str | None = None) -> Playlist:
         """Post a playlist ``{id, slug, title, created, items}``, as an admin or publisher."""
-        answer = await self._transport.write("POST", "/playlists", dict(playlist), idempotency_key=idempotency_key)
+        answer = await self._post("/playlists", dict(playlist), idempotency_key)
         return Playlist.read(answer.json, answer)
 
     async def list(

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from muniment.client.identity_refusals import IDENTITY_BY_CODE
 from muniment.client.ledger_refusals import LEDGER_BY_CODE
+from muniment.client.record_refusals import RECORDS_BY_CODE
 from muniment.client.refusals import (
     AlreadyActive,
     Conflict,
     ErrorAt,
     Forbidden,
+    Gone,
     IdempotencyConflict,
     InvalidRequest,
     InvalidSignature,
@@ -18,12 +21,15 @@ from muniment.client.refusals import (
     NotFound,
     NotTheIssuer,
     OutcomeUnknown,
+    PreconditionFailed,
+    RangeNotSatisfiable,
     RateLimited,
     Refused,
     SignerNotAuthorized,
     Unauthenticated,
     Unavailable,
     UnexpectedAnswer,
+    Unprocessable,
 )
 
 BY_CODE: Mapping[str, type[Refused]] = {
@@ -36,14 +42,21 @@ BY_CODE: Mapping[str, type[Refused]] = {
     "log_unavailable": LogUnavailable,
     "not_caught_up": NotCaughtUp,
     "outcome_unknown": OutcomeUnknown,
+    **IDENTITY_BY_CODE,
     **LEDGER_BY_CODE,
+    **RECORDS_BY_CODE,
 }
 BY_STATUS: Mapping[int, type[Refused]] = {
     400: InvalidRequest,
     401: Unauthenticated,
     403: Forbidden,
     404: NotFound,
+    410: Gone,
+    412: PreconditionFailed,
+    416: RangeNotSatisfiable,
+    422: Unprocessable,
     405: InvalidRequest,
+    406: InvalidRequest,
     409: Conflict,
     413: InvalidRequest,
     415: InvalidRequest,

@@ -84,6 +84,22 @@ class NotFound(Refused):
     """There is no such thing (404)."""
 
 
+class Gone(Refused):
+    """It was there, and its owner had it erased (410)."""
+
+
+class PreconditionFailed(Refused):
+    """What was to be changed is not what the condition says (412)."""
+
+
+class RangeNotSatisfiable(Refused):
+    """No byte of a file lies in the range that was asked for (416)."""
+
+
+class Unprocessable(Refused):
+    """What was sent is well-formed and not what it must be, as a value against its schema (422)."""
+
+
 class Conflict(Refused):
     """What is asked contradicts what is there (409)."""
 

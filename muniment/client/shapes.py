@@ -12,6 +12,8 @@ from muniment.client.refusals import Refused, UnexpectedAnswer
 from muniment.client.transport import Answer
 
 Json = Mapping[str, Any]
+Readers = Mapping[str, Callable[[Any], Any]]
+"""By field what reads it, where it isn't taken as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +25,7 @@ class Result:
     repeated: bool = False
     json: Json = field(repr=False, compare=False)
 
-    nested: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
-    """By field what reads it, where it isn't taken as it is."""
+    nested: ClassVar[Readers] = {}
     named: ClassVar[Mapping[str, str]] = {}
     """By field the member that it is read from, where that has another name."""
 
@@ -75,7 +76,10 @@ def _subject(found: Any) -> Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Fact(Result):
-    """A signed statement; ``status`` is active, revoked, expired or quarantined, ``position`` that of its issuing."""
+    """A signed statement; ``status`` is active, revoked, expired or quarantined, ``position`` that of its issuing.
+
+    One that is ``key_compromised`` counts no more, by the word of the event ``key_compromised_by``.
+    """
 
     id: str
     kind: str
@@ -91,8 +95,10 @@ class Fact(Result):
     key_id: str | None = None
     status_reason: str | None = None
     expires_at: str | None = None
+    key_compromised: bool = False
+    key_compromised_by: str | None = None
 
-    nested: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"subject": _subject}
+    nested: ClassVar[Readers] = {"subject": _subject}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,9 @@ class BatchItem:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of a fact: issued, revoked, expired, quarantined or released, and the fact as of then.
+    """One change of a fact: issued, revoked, expired, quarantined, released, key_compromised or key_cleared.
+
+    ``fact`` is as of then.
 
     ``resume`` is a cursor from which nothing behind this change is missed; at most a page comes again.
     """
@@ -127,6 +135,26 @@ class Event(Result):
     change: str | None = None
     by: str | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublicEvent(Result):
+    """What happened to a record (``uri``) or to media (``media_id``); ``cursor`` is where to go on behind it.
+
+    ``record`` and ``media`` are as reads show them, as of this event; a record that was deleted, or whose owner erased
+    it, isn't there.
+    """
+
+    type: str
+    did: str
+    at: str
+    correlation_id: str
+    cursor: str
+    uri: str | None = None
+    media_id: str | None = None
+    cid: str | None = None
+    record: Json | None = None
+    media: Json | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

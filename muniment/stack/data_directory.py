@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from log.durability import sync
 from muniment.stack.errors import StackError, StackFault
 from muniment.stack.versions import DATA_LAYOUT, KAFKA_VERSION, POSTGRES_MAJOR
 
@@ -36,15 +37,6 @@ def write_private(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-
-
-def sync_directory(path: Path) -> None:
-    """Makes the names in a directory durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class DataDirectory:
@@ -99,7 +91,7 @@ class DataDirectory:
         A crash before the version file is replaced leaves data that nothing has run on yet; it is formed again.
         """
         self.draft(service).rename(self.path / service)
-        sync_directory(self.path)
+        sync(self.path)
         version = {
             "layout": DATA_LAYOUT,
             "kafka": KAFKA_VERSION,
@@ -107,7 +99,7 @@ class DataDirectory:
             "data": sorted({*read_version(self.path).get("data", []), service}),
         }
         write_private(self.path / VERSION_FILE, json.dumps(version).encode())
-        sync_directory(self.path)
+        sync(self.path)
 
     def publish(self, stack: Mapping[str, Any]) -> None:
         """Writes what runs here now: addresses, credentials and pids, readable by the owner only."""
