@@ -12,6 +12,18 @@ from pathlib import Path
 import pytest
 
 STACK_READY_S = 240.0
+SERVED = {"api", "api_identity", "api_ledger", "api_reads", "api_records", "events", "feed", "gateway", "media"}
+"""Folders whose tests each start an api: by the hundred that takes minutes."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the broker or Postgres by the fixture that it asks for, and what starts an api by its folder."""
+    for item in items:
+        if "services" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.stack)
+        if item.path.relative_to(Path(__file__).parent).parts[0] in SERVED:
+            item.add_marker(pytest.mark.slow)
 
 
 @dataclass(frozen=True)

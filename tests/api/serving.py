@@ -34,6 +34,7 @@ from processors.deciding import CommandProcessor
 from processors.reacting import together
 from projections.issued import write_issued
 from projections.mirror import Mirror
+from projections.record_events import write_record_events
 
 ISSUER = "http://registry.test"
 ISSUED_AT = "2025-10-13T03:00:00.000Z"
@@ -99,7 +100,7 @@ class Registry:
         replies = Replies()
         self.api = Api(
             log=self.log,
-            mirror=Mirror(MemoryStore(), (write_issued,), replies.on_decided),
+            mirror=Mirror(MemoryStore(), (write_issued, write_record_events), replies.on_decided),
             replies=replies,
             sessions=Sessions(self.keys, ISSUER, UsedNoncesInProcess()),
             rate_limits=self.rate_limits,

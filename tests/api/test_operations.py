@@ -115,6 +115,24 @@ async def test_health_tells_operators_who_writes_who_leads_how_far_each_projecti
     assert health["projections"]["playlists"]["lag"] >= 10**6 - 10
 
 
+async def test_health_tells_operators_each_task_s_last_run_whoever_led_then(registry: Registry) -> None:
+    differs = {"every_s": 60.0, "last_run": 2_000, "took_ms": 3, "outcome": "differs", "difference": {"rule": "stakes"}}
+    before = {"every_s": 60.0, "last_run": 1_000, "took_ms": 5, "outcome": "done"}
+    tally = {**before, "outcome": "failed: LogUnavailable"}
+    await publish(registry.log, "react-1", "reactor", {"tasks": {"invariants": before, "tally": tally, "backfill": {}}})
+    await publish(registry.log, "react-2", "reactor", {"tasks": {"invariants": differs, "tally": {"every_s": 1.0}}})
+    await publish(registry.log, "react-3", "reactor", {"tasks": "none", "leads": True})
+
+    async with asyncio.timeout(5):
+        while (health := (await registry.ask("GET", "/health", by=registry.operator)).json)["leader"] is None:
+            await registry.api.mirror.moved(0.05)
+    assert health["tasks"] == {
+        "backfill": {"reactor": "react-1", "last_run": None},
+        "invariants": {**differs, "reactor": "react-2", "last_run": "1970-01-01T00:00:02.000Z"},
+        "tally": {**tally, "reactor": "react-1", "last_run": "1970-01-01T00:00:01.000Z"},
+    }
+
+
 def test_the_last_verdict_of_an_audit_is_never_forgotten() -> None:
     board = StatusBoard()
     for kind in ("auditor", "api"):

@@ -104,7 +104,7 @@ async def test_a_read_waits_for_its_position_and_says_when_it_was_not_reached(re
     answer = await registry.ask("GET", f"{path}?min_position={ahead}&wait_ms=10")
     assert (answer.status, answer.code) == (503, "not_caught_up")
     assert int(answer.headers["Retry-After"]) >= 1
-    elsewhere = write_token({("records", 0): 10**6})
+    elsewhere = write_token({("weather", 0): 10**6})
     assert (await registry.ask("GET", f"{path}?min_position={elsewhere}")).code == "not_found"
     for query in ("min_position=x", "min_position=", "wait_ms=10001", "wait_ms=-1", "wait_ms=1_0", "min_position"):
         assert (await registry.ask("GET", f"{path}?{query}")).code == "invalid_request"

@@ -15,7 +15,7 @@ from domain.ledger.frame import BurnTokens, MeasureVelocity, MintTokens, OpenFra
 from domain.ledger.payment import CancelPayment, ClaimPayment, ExpirePayment, HoldPayment
 from domain.ledger.proposal import CastVote, OpenProposal, TallyProposal
 from domain.ledger.registry import ChangeRegistry, OpenRegistry, Terms
-from domain.ledger.reward import CloseRewardDay, OpenRewardDay, RewardStakes
+from domain.ledger.reward import CloseRewardDay, OpenRewardDay, RewardStakes, rates_of
 from domain.ledger.stake import PlaceStake, WithdrawStake
 from domain.ledger.transfer import PostTransfer
 from domain.ledger.transit import AbortTransfer, AcceptTransfer, CommitTransfer, RejectTransfer, TransferPrepared
@@ -305,9 +305,9 @@ def staking(economy: Economy, ada: SigningKey, bob: SigningKey, accounts: Sequen
     first(economy.transfer(ada, a, b, 100_000))
     economy.now += 3 * DAY_MS
     day = START_MS // DAY_MS + 1
-    first(economy.by_reactor(OpenRewardDay(HOME, "north", day, 60_000)))
+    first(economy.by_reactor(OpenRewardDay(HOME, "north", day, 60_000, rates_of(Terms()))))
     first(economy.by_reactor(RewardStakes(HOME, "north", day, tuple(stakes))))
     first(economy.by_reactor(RewardStakes(HOME, "north", day, tuple(reversed(stakes)))))
     first(economy.by_reactor(CloseRewardDay(HOME, "north", day)))
     first(economy.unstake(ada, stakes[0]))
-    first(economy.by_reactor(OpenRewardDay(HOME, "north", day + 1, 5_000)))
+    first(economy.by_reactor(OpenRewardDay(HOME, "north", day + 1, 5_000, rates_of(Terms()))))

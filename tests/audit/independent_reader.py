@@ -105,13 +105,13 @@ def counted(path):
 
 
 def facts(export):
-    after = {"FactRevoked": "revoked", "FactExpired": "expired", "FactQuarantined": "quarantined"}
+    ends = {"FactRevoked": "revoked", "FactExpired": "expired", "FactQuarantined": "quarantined"}
+    after = {"FactIssued": "active", "FactReleased": "active", **ends}
     schemas, found = Schemas(export / "schemas"), {}
     for path in sorted((export / "muniment.facts.events").glob("*.records")):
         for value in counted(path):
             for event in schemas.decode(value)["events"]:
-                if "fact_id" in event["payload"]:
-                    found[event["payload"]["fact_id"]] = after.get(event["type"], "active")
+                found |= {event["payload"]["fact_id"]: after[event["type"]]} if event["type"] in after else {}
     return found
 
 

@@ -13,6 +13,7 @@ from domain.facts.fact import ExpireFact, FactExpired, FactIssued
 from log import released, topic
 from log.chain import chain_start, chain_value
 from log.message import Command, Decision, Happening, Refused
+from log.store import MemoryStore
 from log.topic import partition_of
 from muniment.operator import genesis_command
 from processors.audit_chain import check_chain
@@ -254,6 +255,18 @@ async def test_a_decision_with_another_time_is_found(tmp_path: Path) -> None:
     assert (verdict.difference.place, verdict.difference.rule) == (f"facts/{partition}/{offset}", "at")
 
 
+def in_memory(_folder: Path) -> MemoryStore:
+    """Open a fold's store in memory: thousands of audits of a few decisions would each wait for the disk."""
+    return MemoryStore()
+
+
+async def test_an_audit_in_memory_is_the_audit_on_disk(tmp_path: Path) -> None:
+    registry, _ = await every_kind_of_decision()
+    there, here = await registry.audit(tmp_path), await registry.audit(tmp_path, open_store=in_memory)
+    assert replace(there, duration_s=0) == replace(here, duration_s=0)
+    assert there.holds
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [EVENTS, COMMANDS])
 async def test_one_flipped_byte_in_any_value_is_found(name: str, tmp_path: Path) -> None:
@@ -267,7 +280,7 @@ async def test_one_flipped_byte_in_any_value_is_found(name: str, tmp_path: Path)
                 changed = bytearray(message.value)
                 changed[at] ^= 1 << (count % 8)
                 registry.tamper(name, partition, offset, value=bytes(changed))
-                verdict = await registry.audit(tmp_path / str(count))
+                verdict = await registry.audit(tmp_path, open_store=in_memory)
                 registry.tamper(name, partition, offset, value=message.value)
                 count += 1
                 if verdict.holds:

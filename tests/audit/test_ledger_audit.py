@@ -40,6 +40,8 @@ from processors.audit_verdict import Verdict
 from tests.audit.economy import COMMANDS, EVENTS, HOME, Economy, every_kind_of_movement, first
 from tests.audit.registry import key
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = AuditOptions(cores=1, patience_s=0.0)
 Change = Callable[[Any], Any]
 

@@ -1,7 +1,8 @@
 """`make bench`: every figure beside the machine's own limit in the same run.
 
 `python -m tests.bench [SECTION…]` measures only the sections named: append, decisions, webhooks, growth, projection,
-feed, audit, transfers, supply. `MUNIMENT_BENCH_FACTS` sets how many facts the log of `growth` gets (1,000,000).
+feed, audit, transfers, accounts, supply, media, gateway. `MUNIMENT_BENCH_FACTS` sets how many facts the log of `growth`
+gets (1,000,000).
 """
 
 import asyncio
@@ -17,11 +18,14 @@ from pathlib import Path
 import uvloop
 
 from tests.bench import (
+    accounts,
     append,
     audit,
     decisions,
     feed_join,
+    gateway,
     growth,
+    media,
     projection,
     supply,
     transfer_requests,
@@ -34,6 +38,7 @@ from tests.end_to_end.registry import Registry, running
 CLIENTS = ((1, 400), (16, 150), (64, 100))
 BATCH_FACTS = 20_000
 WARM_UP = (64, 60)
+ACCOUNTS = (10_000, 1_000_000)
 TRANSFERS_A_SECOND, STEADY_S, TRIES = 200, 10, 3
 
 
@@ -126,9 +131,48 @@ async def transferred(registry: Registry) -> None:
         )
 
 
+def measure_accounts() -> None:
+    for number in ACCOUNTS:
+        found = accounts.measure(number)
+        say(f"{number:,} accounts opened, state on disk", f"{found.opened:,.0f}/s", f"{found.disk_mb:,.0f} MB on disk")
+        say(
+            f"{accounts.TRANSFERS:,} transfers between random ones",
+            f"{found.moved:,.0f}/s",
+            f"{found.moved_busy:,.0f}/s by the core's own time",
+        )
+        say(
+            "memory before and after them",
+            f"{found.before_mb:,.0f}, {found.after_mb:,.0f} MB",
+            f"{found.peak_mb:,.0f} MB at most, since the first account",
+        )
+
+
+async def filed(registry: Registry) -> None:
+    found = await media.measure(registry)
+    size, best = f"{media.SIZE_MIB} MiB", f"the best of {media.TRIES}"
+    say(f"the disk, {size} written and synced", f"{found.raw_write:,.0f} MiB/s", best)
+    share = f"{found.upload / found.raw_write:.0%} of the disk, sealed and synced"
+    say(f"upload of {size}", f"{found.upload:,.0f} MiB/s", share)
+    say("the same, by the api's own time", f"{found.busy_upload:,.0f} MiB/s", "whatever else the machine did")
+    say("finalizing it", f"{found.finalize_ms:,.0f} ms")
+    say(f"the disk, {size} read", f"{found.raw_read:,.0f} MiB/s", best)
+    say(f"download of {size}", f"{found.download:,.0f} MiB/s", f"{found.download / found.raw_read:.0%} of the disk")
+    say("the same, by the api's own time", f"{found.busy_download:,.0f} MiB/s", "whatever else the machine did")
+    memory = f"{found.upload_memory:,.0f}, {found.download_memory:,.0f} MiB"
+    say("memory of an upload and of a download, at most", memory, "64 MiB is the bound")
+
+
 def measure_supply() -> None:
     for name, value in asyncio.run(supply.measure()).items():
         say(name, f"{value:,.2f}")
+
+
+def measure_gateway() -> None:
+    with tempfile.TemporaryDirectory() as folder, running_services(Path(folder) / "data") as services:
+        found = asyncio.run(gateway.filled_and_measured(services.postgres))
+    say(f"{gateway.POSTS:,} posts of {gateway.AUTHORS:,} authors", f"{gateway.TIMES} reads of each kind")
+    for name, took in found.items():
+        say(name, f"p50 {took.p50:.2f} ms", f"p99 {took.p99:.2f} ms")
 
 
 SECTIONS: Mapping[str, Callable[[], None]] = {
@@ -140,7 +184,10 @@ SECTIONS: Mapping[str, Callable[[], None]] = {
     "feed": lambda: feed_join.main(10_000, 20),
     "audit": measure_audit,
     "transfers": measure_transfers,
+    "accounts": measure_accounts,
     "supply": measure_supply,
+    "media": lambda: with_registry(filed),
+    "gateway": measure_gateway,
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.cli import main, parser
+from muniment.cli import NOUNS, main, parser
 from muniment.signing_key import SigningKey
 from tests.cli.running import muniment
 
@@ -39,12 +39,24 @@ def test_every_verb_explains_itself_and_knows_json(verb: tuple[str, ...], capsys
     assert said.startswith(f"usage: muniment {' '.join(verb)}")
 
 
+def test_each_verb_is_loaded_with_the_module_that_adds_it() -> None:
+    for module, added in NOUNS.items():
+        for verb in added:
+            tree = parser(verb)
+            assert {path[0] for path in leaves(tree)} == set(added), module
+
+
 def test_the_verbs_of_the_contract_are_all_there() -> None:
     named = {
         ("up",), ("api",), ("decide",), ("project",), ("react",), ("feed",), ("keygen",), ("health",), ("rebuild",),
+        ("keys", "rotate"), ("schemas", "put"), ("schemas", "show"), ("erase",),
+        *(("records", verb) for verb in ("put", "post", "show", "list", "delete")),
+        *(("media", verb) for verb in ("upload", "show", "download")),
         ("audit",), ("export",), ("commands", "show"), ("playlists", "post"), ("signers", "add"), ("webhooks", "add"),
+        *(("did", verb) for verb in ("create", "show", "rotate", "revoke", "recover", "guardians", "handle", "log")),
         *(("ledger", verb) for verb in ("transfer", "balance", "statement", "stake", "unstake", "vote", "propose")),
-        *(("ledger", verb) for verb in ("supply", "register", "agents")),
+        *(("ledger", verb) for verb in ("supply", "register", "agent", "agents", "stakes", "proposals")),
+        *(("ledger", verb) for verb in ("frame", "open", "change", "invite", "pay", "claim", "cancel", "payment")),
         *(("facts", verb) for verb in ("star", "unstar", "issue", "batch", "revoke", "show", "list", "history")),
     }  # fmt: skip
     assert named <= set(VERBS)
@@ -64,13 +76,33 @@ def test_the_verbs_of_the_contract_are_all_there() -> None:
         ("facts", "list", "--limit", "0"),
         ("facts", "issue", "k", "--origin", "o", "--type", "t", "--ref", "r", "--body", "{"),
         ("audit", "--from-log", "--from-export", "x"),
+        ("did",),
+        ("did", "create", "key.json", "--backups", "5"),
+        ("did", "rotate", "key.json"),
+        ("did", "revoke", "main", "--reason", "bored", "--rotation", "keys"),
         ("ledger",),
         *(("ledger", "transfer", "acc_a", "acc_b", amount) for amount in ("0", "-1", "-0.5", "1e3", " 1", "1.2345678")),
         ("ledger", "stake", "acc_a", "1", "--lock", "31"),
         ("ledger", "vote", "prp_a", "maybe"),
         ("ledger", "propose", "one", "t", "--value", "3"),
+        ("ledger", "propose", "one", "t", "--parameter", "genesis.grant", "--value", "1e3"),
+        ("ledger", "propose", "one", "t", "--seconds", "9", "--days", "3"),
+        ("ledger", "pay", "acc_a", "acc_b", "1", "--seconds", "0"),
+        ("ledger", "open", "one", "--genesis", "5", "--no-genesis"),
+        ("ledger", "open", "one", "--premium", "31=100"),
+        ("ledger", "change", "one"),
+        ("ledger", "invite", "one", "--count", "0"),
+        ("ledger", "agent", "one", "did:key:z6Mk", "/does/not/exist"),
         ("ledger", "propose", "one", "t", "--days", "3", "--ends-at", "2026-01-02T03:04:05Z"),
         ("audit", "--from-export", "/does/not/exist"),
+        ("records",),
+        ("records", "show", "org.example.post"),
+        ("records", "show", "mun://org.example.post/a"),
+        ("records", "post", "org.example.post", "{"),
+        ("records", "put", "org.example.post/a", "1", "--if-match", "sha256-a", "--if-none-match"),
+        ("schemas", "put", "org.example.post", "/does/not/exist"),
+        ("media", "upload", "a file without a type"),
+        ("erase", "did:key:z6Mk", "--confirm", "did:key:z6Mk2"),
     ],
 )
 def test_wrong_usage_ends_with_status_2_and_says_why(

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from domain.decider import Circumstances, Entry, Refusal
 from domain.ruling import REPEATED, fold, rule
@@ -23,22 +23,22 @@ class Scenario:
     outcome: Any = None
     sent: int = 0
 
-    def given(self, *events: Any) -> "Scenario":
+    def given(self, *events: Any) -> Self:
         """Fold what happened before."""
         for event in events:
             self._fold(f"given {self.sent}", [event])
         return self
 
-    def at(self, now: int) -> "Scenario":
+    def at(self, now: int) -> Self:
         """Let the log's time be this."""
         self.now = now
         return self
 
-    def when(self, command: Any, *, first: bool = False) -> "Scenario":
+    def when(self, command: Any, *, first: bool = False) -> Self:
         """Rule on a command, twice."""
         self.sent += 1
         name = self._id(repr(command))
-        around = Circumstances(self.actor, self.now, first=first)
+        around = Circumstances(self.actor, self.now, first=first, cause=self.sent)
         self.outcome = rule(self.state, name, command, around)
         self._fold(repr(command), self.outcome)
         before = dict(self.state)
@@ -49,12 +49,12 @@ class Scenario:
         assert self.state == before
         return self
 
-    def then(self, *events: Any) -> "Scenario":
+    def then(self, *events: Any) -> Self:
         """Expect exactly these events."""
         assert list(self.outcome) == list(events)
         return self
 
-    def then_refused(self, code: str, details: Mapping[str, str] | None = None) -> "Scenario":
+    def then_refused(self, code: str, details: Mapping[str, str] | None = None) -> Self:
         """Expect a refusal with this code, and these among its details."""
         assert isinstance(self.outcome, Refusal), f"expected {code}, got {self.outcome}"
         assert self.outcome.code == code

@@ -5,7 +5,7 @@ import re
 import socket
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from api.problems import MEDIA_TYPE, PROBLEMS
@@ -97,15 +97,37 @@ def request(method: str, target: str, body: bytes | None = None, **headers: str)
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + (body or b"")
 
 
+RESOLUTION: Final = "/1.0/identifiers/"
+UNRESOLVED: Final = {
+    400: "invalidDid",
+    404: "notFound",
+    406: "representationNotSupported",
+    501: "methodNotSupported",
+}
+"""W3C DID Resolution: the errors of a resolution, by the status that HTTP has for each."""
+
+
 def check(answer: Answer, url: str, about: object = "", *, told: tuple[str, ...] = ()) -> Answer:
     """See that an answer is a result, or a refusal in our own words that tells nothing of our inside but ``told``."""
     shown = answer.body + repr(answer.headers).encode()
     for known in (urlsplit(url).netloc, *told):
         shown = shown.replace(known.encode(), b"known")
     assert not (leak := INTERNALS.search(shown)), f"{about}: {leak} in {answer.body[:300]!r}"
+    if RESOLUTION in str(about) and "didResolutionMetadata" in answer.body.decode(errors="replace"):
+        return check_resolution(answer, about)
     assert answer.status < 500 or answer.status in {503, 504}, f"{about}: {answer.status} {answer.body[:300]!r}"
     if answer.status >= 400:
         check_problem(answer, about)
+    return answer
+
+
+def check_resolution(answer: Answer, about: object) -> Answer:
+    """See that a DID resolution result has a document, or says why it has none by W3C's word for this status."""
+    result = answer.json
+    error = result["didResolutionMetadata"].get("error")
+    assert error == UNRESOLVED.get(answer.status), f"{about}: {answer}"
+    assert (result["didDocument"] is None) == (error is not None), f"{about}: {answer}"
+    assert answer.status == 200 or error is not None, f"{about}: {answer}"
     return answer
 
 

@@ -20,11 +20,14 @@ README = ROOT / "README.md"
 COMMAND_TIMEOUT_S = 300
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 VOLATILE = (
-    (re.compile(r"did:key:z[1-9A-HJ-NP-Za-km-z]+"), "DID"),
-    (re.compile(r"(fct|wh|cmd|req)_[a-z0-9]+"), r"\1_ID"),
+    (re.compile(r"did:key:z[1-9A-HJ-NP-Za-km-z]+|did:mun:[a-z2-7]+"), "DID"),
+    (re.compile(r"mun://DID/([a-z.]+)/[0-9a-v]+"), r"mun://DID/\1/RKEY"),
+    (re.compile(r"sha256-[A-Za-z0-9_-]{43}"), "HASH"),
+    (re.compile(r"the DID has no key \S+"), "the DID has no key ID"),
+    (re.compile(r"(fct|wh|cmd|req|acc|agt|trf|pay|stk|prp|med)_[a-z0-9]+"), r"\1_ID"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
     (re.compile(r"whsec_[A-Za-z0-9+/=]+"), "SECRET"),
-    (re.compile(r"facts/\d+/\d+"), "POSITION"),
+    (re.compile(r"(facts|identity|ledger|records)/\d+/\d+"), "POSITION"),
     (re.compile(r"\b[\d.]+ s\b"), "SECONDS"),
     (re.compile(r'"(position|signature|body_hash|request_id|next_cursor)":\s*"[^"]*"'), r'"\1": "…"'),
     (re.compile(r"sha256=\S+"), "HMAC"),
@@ -34,6 +37,8 @@ VOLATILE = (
     # How many partitions and deliveries there were by then differs.
     (re.compile(r"^position .*\n", re.MULTILINE), ""),
     (re.compile(r"^((?:decisions|signatures|projection \w+:) )\d+", re.MULTILINE), r"\1N"),
+    # What the clock asks of the ledger comes when it comes: a payment that expires, the hour's velocity.
+    (re.compile(r"^rows \d+", re.MULTILINE), "rows N"),
 )
 
 
@@ -90,12 +95,14 @@ def play(registry: Registry, folder: Path, readme: str) -> Iterator[tuple[str, s
 
 def write() -> None:
     """Put what is really printed into README."""
-    readme = README.read_text()
     with tempfile.TemporaryDirectory() as parent, running(Path(parent) / ".muniment") as registry:
-        for command, said, printed in play(registry, Path(parent), readme):
-            readme = readme.replace(
-                f"$ {command}\n{said}", f"$ {command}\n{printed.rstrip()}\n" if printed.strip() else f"$ {command}\n", 1
-            )
+        played = list(play(registry, Path(parent), README.read_text()))
+    # The story takes minutes: what was written into README meanwhile stays.
+    readme = README.read_text()
+    for command, said, printed in played:
+        readme = readme.replace(
+            f"$ {command}\n{said}", f"$ {command}\n{printed.rstrip()}\n" if printed.strip() else f"$ {command}\n", 1
+        )
     README.write_text(readme)
 
 

@@ -1,6 +1,8 @@
 """A registry as a user has it: `muniment up` in a process of its own, on a data directory of its own."""
 
+import concurrent.futures
 import contextlib
+import io
 import json
 import os
 import queue
@@ -16,6 +18,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
+
+from muniment.cli import main
 
 READY_S = 240.0
 END_S = 60.0
@@ -50,8 +55,24 @@ class Registry:
         os.kill(pids[name], number)
         return int(pids[name])
 
-    def cli(self, *arguments: str, expect: int | None = 0, input_text: str | None = None) -> str:
-        """Run a verb against this registry and give what it printed."""
+    def cli(self, *arguments: str, expect: int | None = 0) -> str:
+        """Run a verb against this registry, without the second that a process of its own takes to start.
+
+        Gives what it printed. What a verb does as a process is for the tests of README and of the command line.
+        """
+        printed, failed = io.StringIO(), io.StringIO()
+        with (
+            concurrent.futures.ThreadPoolExecutor(1) as beside,
+            mock.patch.dict(os.environ, environment() | {"MUNIMENT_DATA": str(self.data)}, clear=True),
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(failed),
+        ):
+            status = beside.submit(main, arguments).result(timeout=600)
+        assert expect is None or status == expect, f"{arguments}: {printed.getvalue()}\n{failed.getvalue()}"
+        return printed.getvalue()
+
+    def started(self, *arguments: str, input_text: str | None = None) -> str:
+        """Run a verb in a process of its own, with something on standard input, and give what it printed."""
         done = subprocess.run(  # our own command
             [sys.executable, "-m", "muniment", *arguments],
             env=environment() | {"MUNIMENT_DATA": str(self.data)},
@@ -61,7 +82,7 @@ class Registry:
             timeout=600,
             check=False,
         )
-        assert expect is None or done.returncode == expect, f"{arguments}: {done.stdout}\n{done.stderr}"
+        assert done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}"
         return done.stdout
 
     def get(self, path: str, **headers: str) -> tuple[int, Any]:
@@ -76,12 +97,16 @@ class Registry:
 
     def wait_until_serving(self, timeout_s: float = 60.0) -> None:
         """Wait until the api answers that all is well."""
-        deadline = time.monotonic() + timeout_s
+        deadline, said = time.monotonic() + timeout_s, "nothing"
         while True:
-            with contextlib.suppress(OSError, ValueError):
-                if self.get("/health")[0] == 200:
+            try:
+                status, body = self.get("/health")
+                if status == 200:
                     return
-            assert time.monotonic() < deadline, "the registry did not come back"
+                said = f"{status} {body}"
+            except (OSError, ValueError) as error:
+                said = repr(error)
+            assert time.monotonic() < deadline, f"the registry did not come back: {said}"
             time.sleep(0.2)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from api.operations import LOG_SILENT_MAX_S
 from tests.end_to_end.load import Load, facts_shown
 from tests.end_to_end.registry import Registry, running
 
@@ -41,11 +42,11 @@ async def test_each_process_is_killed_under_load_and_nothing_acknowledged_is_los
         await check(registry, load)
 
 
-async def test_pairs_are_killed_at_once_in_either_order_and_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
+async def test_pairs_are_killed_at_once_and_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     with running(tmp_path / "data") as registry:
         async with Load(registry) as load:
             await load.until_acknowledged(FACTS_BETWEEN)
-            for pair in itertools.permutations(("api", "decide", "project", "broker", "postgres"), 2):
+            for pair in itertools.combinations(("api", "decide", "project", "broker", "postgres"), 2):
                 for name in pair:
                     registry.kill(name)
                 await load.until_acknowledged(FACTS_BETWEEN)
@@ -71,7 +72,7 @@ async def test_a_broker_that_is_away_for_thirty_seconds_is_told_as_log_unavailab
             await load.until_acknowledged(FACTS_BETWEEN)
             # Stopped, not killed: connections stay open and nobody answers, which is the worse of the two.
             registry.kill("broker", signal.SIGSTOP)
-            await asyncio.sleep(5)
+            await asyncio.sleep(LOG_SILENT_MAX_S + 1)
             statuses = [registry.get("/health")[0]]
             status, problem = await asyncio.to_thread(post_a_nonce_and_a_fact, registry, load)
             assert (status, problem["code"], problem["retryable"]) == (503, "log_unavailable", True)

@@ -15,6 +15,7 @@ from tests.end_to_end.registry import Registry, running
 
 @pytest.mark.stack
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_every_command_of_readme_prints_what_readme_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

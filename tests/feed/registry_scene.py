@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.decider import Position
-from domain.facts import fact, playlist, signer
+from domain.facts import fact, mark, playlist, signer
 from log import released, strict_json, topic
 from log.following import Decided
 from log.memory import MemoryLog
@@ -106,6 +106,11 @@ def changes(registry: Registry) -> Iterator[dict[str, Any]]:
             elif type(event) in STATUS_AFTER:
                 change, status = STATUS_AFTER[type(event)]
                 facts[event.fact_id] = facts[event.fact_id] | {"status": status}
+            elif isinstance(event, mark.FactKeyCompromised):
+                change, facts[event.fact_id] = "key_compromised", facts[event.fact_id] | {"key_compromised": True}
+            elif isinstance(event, mark.FactKeyCleared):
+                kept = {name: value for name, value in facts[event.fact_id].items() if name != "key_compromised"}
+                change, facts[event.fact_id] = "key_cleared", kept
             else:
                 continue
             yield {"change": change, "fact": facts[event.fact_id], "position": position}
@@ -123,7 +128,8 @@ def webhook_bodies(registry: Registry) -> list[tuple[str, bytes]]:
     """Give the webhook of each change under its idempotency key."""
     found = []
     for sequence, item in enumerate(changes(registry), 1):
-        members = {name: item["fact"][name] for name in ("id", "kind", "subject", "issuer_did", "status", "issued_at")}
+        names = ("id", "kind", "subject", "issuer_did", "status", "issued_at", "key_compromised")
+        members = {name: item["fact"][name] for name in names if name in item["fact"]}
         body = strict_json.dump(members | {"position": item["position"], "sequence": sequence})
         found.append((f"whk_{sequence}", body))
     return found
@@ -135,7 +141,8 @@ def plainly_starred(registry: Registry, origin: str = "feed.ff") -> dict[str, li
     starred: dict[str, list[dict[str, Any]]] = {}
     for item in last.values():
         about = item["fact"]["subject"]
-        if item["fact"]["status"] == "active" and about["origin"] == origin and about["type"] == "playlist":
+        counts = item["fact"]["status"] == "active" and "key_compromised" not in item["fact"]
+        if counts and about["origin"] == origin and about["type"] == "playlist":
             starred.setdefault(about["ref"], []).append(item)
     for items in starred.values():
         items.sort(key=lambda item: item["fact"]["id"])

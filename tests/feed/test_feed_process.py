@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,8 +14,6 @@ import pytest
 from aiohttp import web
 
 from api.feed import Feed
-from api.registry_sessions import RegistrySessions
-from api.service_keys import ServiceKeys, service_key
 from log import topic
 from log.following import Decided
 from log.log import Topic
@@ -74,6 +71,13 @@ class Apart:
     async def keys(self, _request: web.Request) -> web.Response:
         return web.json_response(self.registry.keys.jwks())
 
+    async def session(self, request: web.Request) -> web.Response:
+        if not self.reachable:
+            return web.Response(status=503)
+        sent = {"Authorization": request.headers["Authorization"]}
+        answer = await self.registry.ask("GET", "/auth/session", headers=sent)
+        return web.json_response(answer.json, status=answer.status)
+
     async def ask(self, method: str, path: str, **parts: Any) -> tuple[int, Any]:
         async with aiohttp.ClientSession() as session, session.request(method, self.feed + path, **parts) as answer:
             text = await answer.text()
@@ -112,6 +116,7 @@ async def apart() -> AsyncIterator[Apart]:
         app = web.Application()
         app.router.add_get("/facts", scene.facts)
         app.router.add_get("/.well-known/jwks.json", scene.keys)
+        app.router.add_get("/auth/session", scene.session)
         runner = web.AppRunner(app)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -218,48 +223,18 @@ async def test_only_a_publisher_of_the_registry_posts_and_only_the_first_replace
         assert (await scene.ask("POST", "/playlists", json={"id": "b"}))[0] == 400
 
 
-def token(keys: ServiceKeys, **claims: Any) -> str:
-    now = int(time.time())
-    given = {"iss": ISSUER, "aud": "muniment", "sub": "did:key:zA", "iat": now, "exp": now + 60, "roles": ["admin"]}
-    return keys.sign(given | claims)
+async def test_a_session_that_was_ended_posts_nothing_though_its_token_lasts() -> None:
+    async with apart() as scene:
+        sent = await scene.registry.session(await scene.registry.signer(1, "publisher"))
+        headers = {"Authorization": f"Bearer {sent}"}
 
+        async def posted() -> tuple[int, str | None]:
+            status, found = await scene.ask("POST", "/playlists", json=playlist("a"), headers=headers)
+            return status, found.get("code")
 
-async def test_keys_are_fetched_once_and_again_for_one_that_is_not_known() -> None:
-    keys, fetched, now = ServiceKeys([service_key(bytes(32))]), [0], [100.0]
-
-    async def fetch() -> Any:
-        fetched[0] += 1
-        return keys.jwks()
-
-    sessions = RegistrySessions(ISSUER, fetch, lambda: now[0])
-    first = token(keys)
-    for _ in range(3):
-        visitor = await sessions.admit(first)
-        assert visitor is not None
-        assert (visitor.roles, fetched[0]) == (frozenset({"admin"}), 1)
-    keys = ServiceKeys([service_key(bytes(31) + b"1")])
-    assert (await sessions.admit(token(keys)), fetched[0]) == (None, 1)
-    now[0] += 6
-    assert await sessions.admit(token(keys)) is not None
-    assert (await sessions.admit(first), fetched[0]) == (None, 2)
-
-
-@pytest.mark.parametrize(
-    "claims",
-    [
-        {"iss": "http://other.test"},
-        {"aud": "other"},
-        {"exp": 5},
-        {"iat": 1 << 40},
-        {"sub": 3},
-        {"roles": "admin"},
-        {"exp": None},
-    ],
-)
-async def test_a_token_that_claims_something_else_is_no_session(claims: dict[str, Any]) -> None:
-    keys = ServiceKeys([service_key(bytes(32))])
-
-    async def fetch() -> Any:
-        return keys.jwks()
-
-    assert await RegistrySessions(ISSUER, fetch).admit(token(keys, **claims)) is None
+        assert await posted() == (201, None)
+        scene.reachable = False
+        assert await posted() == (503, "read_model_unavailable")
+        scene.reachable = True
+        assert (await scene.registry.ask("POST", "/auth/logout", headers=headers)).status == 204
+        assert await posted() == (401, "unauthenticated")

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.facts import fact
+from domain.facts import fact, mark
 from log.chain import Chain
 from log.following import follow
 from log.store import MemoryStore
@@ -140,7 +140,7 @@ def test_times_sort_in_keys_as_they_do_in_time(times: list[int]) -> None:
 
 step = st.one_of(
     st.tuples(st.just("star"), st.sampled_from(CURATORS), st.sampled_from(IDS), st.integers(0, 3)),
-    st.tuples(st.sampled_from(["revoke", "quarantine", "release", "expire"]), st.integers(0, 30)),
+    st.tuples(st.sampled_from(["revoke", "quarantine", "release", "expire", "mark", "clear"]), st.integers(0, 30)),
     st.tuples(st.just("post"), st.sampled_from(IDS), st.integers(-3, 3)),
 )
 
@@ -167,6 +167,8 @@ async def play(registry: Registry, steps: list[Any]) -> dict[str, tuple[int, str
                     "quarantine": fact.QuarantineFact(fact_id, "why", "facts/0/0"),
                     "release": fact.ReleaseFact(fact_id, "facts/0/0"),
                     "expire": fact.ExpireFact(fact_id),
+                    "mark": mark.MarkFactKey(fact_id, "KeyRevoked identity/0/1"),
+                    "clear": mark.ClearFactKey(fact_id, "DidRecovered identity/0/2"),
                 }
                 await registry.do(curator, payload[change])
     return posted

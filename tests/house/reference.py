@@ -49,7 +49,11 @@ def usage(tree: argparse.ArgumentParser) -> str:
             value = " ".join(value)
         if isinstance(action.choices, (list, tuple)) and action.metavar is None:
             value = "|".join(str(choice) for choice in action.choices)
-        words.append(f"[{action.option_strings[-1]} {value}".rstrip() + "]" if action.option_strings else str(value))
+        # The last name of a flag is its long one; a switch has one for each way.
+        flag = " | ".join(
+            action.option_strings if isinstance(action, argparse.BooleanOptionalAction) else action.option_strings[-1:]
+        )
+        words.append(f"[{flag} {value}".rstrip() + "]" if action.option_strings else str(value))
     return " ".join(words).replace("|", "\\|")
 
 
@@ -61,6 +65,8 @@ def metrics() -> Iterator[tuple[str, str, str, str]]:
                 if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in METRICS):
                     continue
                 said = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
+                if len(said) < 2:
+                    continue  # a counter of the standard library has no name and no help
                 labels = [
                     str(label.value)
                     for arg in node.args

@@ -95,7 +95,7 @@ def test_the_order_in_which_members_were_added_leaves_no_trace(value, random):
         {"a": {2: 1}},
         b"bytes",
         {"a": {1, 2}},
-        object(),
+        pytest.param(object(), id="an object"),
     ],
     ids=lambda value: repr(value)[:24] if not isinstance(value, int | list) else "number",
 )

@@ -1,16 +1,20 @@
 """What every log promises: the memory log and Kafka run the same sentences."""
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import pytest
 
+from log import kafka_reader
 from log.kafka import KafkaLog
 from log.kafka_address import KafkaAddress
-from log.log import Log, Reader, Topic
+from log.kafka_reader import KafkaReader
+from log.log import Log, LogUnavailable, Reader, Topic
 from log.memory import MemoryLog
 from log.message import Message
+from tests.conftest import Services
 
 
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.stack)])
@@ -125,6 +129,60 @@ async def test_one_message_is_found_by_its_offset_and_none_beyond_the_end(log: L
     assert found.value == b"y"
     assert await log.read_at(topic, 0, 2) is None
     assert await log.read_at(topic, 0, -1) is None
+
+
+async def test_the_ends_of_partitions_are_told_without_a_reader_as_soon_as_an_append_is_durable(
+    open_log: Callable[[], Log], log: Log, topic: str
+) -> None:
+    other = open_log()
+    assert await other.ends(topic, range(4)) == dict.fromkeys(range(4), 0)
+    for count in range(1, 20):
+        await append(log, topic, 2, [b"x"])
+        asked = await asyncio.gather(*(other.ends(topic, [2, 3]) for _ in range(3)))
+        assert asked == [{2: count, 3: 0}] * 3
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("loses", ["loses the cancellation", "passes a cancellation on"])
+async def test_a_reader_whose_fetch_doesnt_end_is_given_up(
+    services: Services, monkeypatch: pytest.MonkeyPatch, loses: str
+) -> None:
+    log = KafkaLog(KafkaAddress.parse(services.kafka))
+    await log.create([Topic(name := f"contract.{uuid.uuid4().hex}", 1)])
+    reader = await log.reader(name, {0: 0})
+    assert isinstance(reader, KafkaReader)
+    consumer = reader._consumer
+
+    async def close() -> None:
+        if loses == "loses the cancellation":
+            await asyncio.Event().wait()
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(kafka_reader, "CLOSE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(consumer._fetcher, "close", close)
+    async with asyncio.timeout(10):
+        await reader.close()
+        await log.close()
+    assert not any(connection.connected() for connection in consumer._client._conns.values())
+
+
+@pytest.mark.stack
+async def test_a_topic_that_was_asked_for_before_it_was_there_is_found_once_it_is(services: Services) -> None:
+    log, other = KafkaLog(KafkaAddress.parse(services.kafka)), KafkaLog(KafkaAddress.parse(services.kafka))
+    name = f"contract.{uuid.uuid4().hex}"
+    try:
+        with pytest.raises(LogUnavailable):
+            await log.ends(name, [0])
+        await other.create([Topic(name, 1)])
+        await append(other, name, 0, [b"x"])
+        async with asyncio.timeout(60):
+            while True:
+                with contextlib.suppress(LogUnavailable):
+                    assert await log.ends(name, [0]) == {0: 1}
+                    break
+    finally:
+        await log.close()
+        await other.close()
 
 
 async def test_creating_a_topic_again_keeps_what_it_holds(log: Log, topic: str) -> None:

@@ -8,6 +8,8 @@ from muniment import Client, SigningKey
 from muniment.client import AlreadyActive, NotTheIssuer, SignerNotAuthorized, Subject, Unauthenticated
 from tests.api.serving import Registry, key, running, star
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def registry() -> AsyncIterator[Registry]:

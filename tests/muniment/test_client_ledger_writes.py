@@ -31,6 +31,8 @@ from muniment.client import (
 from muniment.client.refusals import Refused
 from tests.api.serving import Registry, key, running
 
+pytestmark = pytest.mark.slow
+
 AVT = 1_000_000
 
 

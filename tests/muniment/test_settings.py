@@ -29,6 +29,8 @@ def test_an_empty_variable_counts_as_absent() -> None:
         ("MUNIMENT_NAME", "../api"),
         ("MUNIMENT_SUBJECT_TYPES", "playlist,,asset"),
         ("MUNIMENT_LOG_LEVEL", "loud"),
+        ("MUNIMENT_AUDIT_EVERY", "0"),
+        ("MUNIMENT_AUDIT_EVERY", "3601"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_with_its_name(variable: str, value: str) -> None:
@@ -50,6 +52,7 @@ def test_settings_survive_the_way_to_another_process() -> None:
         "MUNIMENT_SUBJECT_TYPES": "playlist,work",
         "MUNIMENT_DATA": "a b",
         "MUNIMENT_NAME": "x",
+        "MUNIMENT_AUDIT_EVERY": "2",
     }
     settings = read_settings({}, given)
     assert settings.environment() == given

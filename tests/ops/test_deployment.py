@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from domain.catalog import CATALOG
 from muniment.cli import parser
 from muniment.settings import TABLE
 
@@ -101,3 +102,80 @@ def test_every_panel_asks_for_metrics_that_exist(path: Path) -> None:
 
 def test_there_is_a_dashboard() -> None:
     assert DASHBOARDS
+
+
+SHOWN_OF_THE_LEDGER = {
+    "muniment_supply_micro_avt": "frame, figure",
+    "muniment_supply_holds": "frame",
+    "muniment_events_total": "type",
+    "muniment_refusals_total": "code",
+    "muniment_transits": "phase",
+    "muniment_transit_oldest_seconds": "",
+    "muniment_treasury_micro_avt": "frame, registry",
+    "muniment_settlement_agrees": "frame",
+    "muniment_settlement_pending": "answer",
+    "muniment_settlement_oldest_seconds": "",
+    "muniment_invariants_hold": "frame",
+}
+"""What an operator sees of the ledger, and by what it is told apart."""
+
+
+@pytest.mark.parametrize("metric", SHOWN_OF_THE_LEDGER)
+def test_what_is_to_be_seen_of_the_ledger_is_on_its_dashboard(metric: str) -> None:
+    panels = [panel for path in DASHBOARDS for panel in json.loads(path.read_text())["panels"]]
+    asked = [
+        target["expr"]
+        for panel in panels
+        if panel["title"].startswith("Ledger: ")
+        for target in panel["targets"]
+        if re.search(rf"\b{metric}\b", target["expr"])
+    ]
+    assert asked
+    by = SHOWN_OF_THE_LEDGER[metric]
+    assert not by or any(f"by ({by})" in expression for expression in asked)
+
+
+def test_the_transfers_on_the_dashboard_are_all_that_a_decider_can_say_of_one() -> None:
+    (panel,) = [
+        panel
+        for path in DASHBOARDS
+        for panel in json.loads(path.read_text())["panels"]
+        if panel["title"] == "Ledger: transfers decided a second"
+    ]
+    (names,) = re.findall(r'muniment_events_total\{type=~"([^"]+)"\}\[1m\]', panel["targets"][0]["expr"])
+    assert set(names.split("|")) == {
+        entry.name for entry in CATALOG if entry.role == "event" and entry.name.startswith("Transfer")
+    }
+
+
+ALARMS = {
+    "SupplyDoesNotHold": ("min by (frame) (muniment_supply_holds) != 1", "page"),
+    "SettlementDiffers": ("min by (frame) (muniment_settlement_agrees) != 1", "page"),
+    "InvariantsDoNotHold": ("min by (frame) (muniment_invariants_hold) != 1", "page"),
+    "TransferStuck": (
+        "max(muniment_transit_oldest_seconds and on (instance) muniment_reactor_leading == 1) > 300",
+        "page",
+    ),
+    "TransfersTimeOut": ("increase(muniment_transits_timed_out_total[10m]) > 10", "ticket"),
+}
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_the_ledger_s_alarms_are_raised_at_what_they_are_for(name: str) -> None:
+    rules = {rule["alert"]: rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]}
+    assert (rules[name]["expr"], rules[name]["labels"]["severity"]) == ALARMS[name]
+    assert "for" not in rules[name], "what is so needn't be so for long"
+
+
+def test_panels_have_ids_of_their_own_and_do_not_lie_on_each_other() -> None:
+    for path in DASHBOARDS:
+        panels = json.loads(path.read_text())["panels"]
+        assert len({panel["id"] for panel in panels}) == len(panels)
+        taken = [
+            (x, y)
+            for panel in panels
+            for x in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
+            for y in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
+        ]
+        assert len(set(taken)) == len(taken)
+        assert max(x for x, _ in taken) < 24

@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 
+from prometheus_client import REGISTRY
+
 from domain.facts.signer import AddSigner
 from log import released, topic
 from log.following import Decided, follow
@@ -28,13 +30,15 @@ async def test_a_command_is_decided_once_and_its_repeat_is_refused_as_repeated()
     command = Command(name, "AddSigner", "did:key:zA", "one", request, payload, None)
     value = released.codec("facts", "command").encode(command)
     partition = partition_of("did:key:zA", 4)
+    before = REGISTRY.get_sample_value("muniment_events_total", {"type": "SignerAdded"}) or 0
     for _ in range(2):
         await (await log.append(topic.commands("facts"), partition, [(b"did:key:zA", value)]))
     async with asyncio.timeout(5):
-        while len(seen) < 2:
+        while len(seen) < 2 or processor.status()[str(partition)]["in_flight"]:
             await asyncio.sleep(0.01)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert [entry.decision.refusal and entry.decision.refusal.code for entry in seen] == [None, "repeated"]
     assert mirror.get("signer/did:key:zA") is not None
+    assert REGISTRY.get_sample_value("muniment_events_total", {"type": "SignerAdded"}) == before + 1

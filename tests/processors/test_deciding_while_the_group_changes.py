@@ -4,6 +4,8 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+import pytest
+
 from domain.facts.signer import AddSigner
 from log import released, topic
 from log.log import AppendUnknown, OnAssigned, OnRevoked, Reader, Record
@@ -12,6 +14,8 @@ from log.message import Command, Message
 from log.scope import command_id
 from log.store import MemoryStore
 from processors.deciding import POLL_S, CommandProcessor
+
+pytestmark = pytest.mark.slow
 
 COMMANDS, EVENTS = topic.commands("facts"), topic.events("facts")
 

@@ -139,3 +139,16 @@ def test_a_byte_flipped_later_breaks_the_chain_behind_it(flipped: int) -> None:
     values[2] = values[2][:flipped] + bytes([values[2][flipped] ^ 1]) + values[2][flipped + 1 :]
     log = [MemoryMessage(TOPIC, 0, number, 1, None, value) for number, value in enumerate(values)]
     assert len(counted(log)) == (2 if flipped == 12 else 3)
+
+
+def test_a_seat_counts_the_events_that_it_settles_by_type_its_own_and_another_writers() -> None:
+    one, two = Writer(), Writer()
+    values = [value for _, value in one.seat.decide(COMMANDS[:3])]
+    log = [MemoryMessage(TOPIC, 0, offset, 0, b"key", value) for offset, value in enumerate(values)]
+    for writer in (one, two):
+        assert writer.seat.settle(log[:2])
+        assert writer.seat.events == {"SignerAdded": 1, "FactIssued": 1}
+        assert writer.seat.settle(log[2:])
+        assert writer.seat.events == {"FactIssued": 1}
+        assert writer.seat.settle([])
+        assert not writer.seat.events

@@ -5,20 +5,24 @@ from typing import Any
 
 import pytest
 
+from projections import generations
 from projections.dump import PROJECTIONS, dump
+from projections.identity import IdentityProjection
 from projections.postgres import Postgres
 from tests.conftest import Services
 from tests.projections.plain_fold import Tables
 
 
 async def emptied(postgres: Postgres) -> None:
-    """Drop every generation."""
+    """Drop every generation, and make identity's first, which reads of other projections ask too."""
     async with postgres.transaction() as transaction:
         found = await transaction.rows(
-            "SELECT nspname FROM pg_namespace WHERE nspname ~ '^((facts|signers|webhooks|ledger)_g[0-9]+|muniment)$'"
+            "SELECT nspname FROM pg_namespace"
+            " WHERE nspname ~ '^((facts|signers|webhooks|identity|ledger|records)_g[0-9]+|muniment)$'"
         )
         for (schema,) in found:
             await transaction.run(f"DROP SCHEMA {schema} CASCADE")
+        await generations.prepare(transaction, [IdentityProjection()])
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from domain.ledger.frame import BurnTokens, MeasureVelocity, MintTokens, OpenFra
 from domain.ledger.payment import CancelPayment, ClaimPayment, ExpirePayment, HoldPayment
 from domain.ledger.proposal import CastVote, OpenProposal, TallyProposal
 from domain.ledger.registry import ChangeRegistry, OpenRegistry, Terms
-from domain.ledger.reward import CloseRewardDay, OpenRewardDay, RewardStakes
+from domain.ledger.reward import CloseRewardDay, OpenRewardDay, RewardStakes, rates_of
 from domain.ledger.stake import DAY_MS, PlaceStake, WithdrawStake
 from domain.ledger.transfer import PostTransfer
 from domain.ledger.transit import AbortTransfer, AcceptTransfer, CommitTransfer, RejectTransfer
@@ -96,7 +96,8 @@ class Economy:
 
     def mandate(self, owner: str) -> Mandate:
         """Give an owner's word, with a nonce of its own."""
-        return Mandate(owner, f"nonce-{self._asked:020d}", self.now + 60_000)
+        key_id = "phone" if self._asked % 2 else None
+        return Mandate(owner, f"nonce-{self._asked:020d}", self.now + 60_000, key_id)
 
     def account(self, registry: str, owner: str, kind: str = "user") -> str:
         """Name an account."""
@@ -195,7 +196,7 @@ class Economy:
         """Pay for the day that is over."""
         frame, day = REGISTRIES[registry], self.now // DAY_MS - 1
         stakes = tuple(stake for stake, of in self.stakes if of == registry)
-        await self.do(frame, OpenRewardDay(frame, registry, day, 5_000 * len(stakes)))
+        await self.do(frame, OpenRewardDay(frame, registry, day, 5_000 * len(stakes), rates_of(Terms())))
         await self.do(frame, RewardStakes(frame, registry, day, stakes))
         await self.do(frame, CloseRewardDay(frame, registry, day))
 

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from domain.facts import fact, signer, webhook
+from domain.facts import fact, mark, signer, webhook
 from log import released, topic
 from log.memory import MemoryLog
 
@@ -42,6 +42,8 @@ def folded(log: MemoryLog, below: dict[int, int] | None = None) -> Tables:
                 tables["facts"][event.fact_id,] = issued(event, where)
             elif type(event) in BECOMES:
                 changed(tables, event, where)
+            elif isinstance(event, mark.FactKeyCompromised | mark.FactKeyCleared):
+                marked(tables, event, where)
             elif isinstance(event, signer.SignerAdded | signer.SignerRolesSet | signer.SignerRevoked):
                 name = event.did.lower() if event.did.startswith("did:pkh:") else event.did
                 known = signers.get(name, {})
@@ -63,7 +65,8 @@ def issued(event: fact.FactIssued, where: dict[str, int]) -> dict[str, Any]:
     plain = {name: getattr(event, name) for name in fact.FactIssued.__slots__ if name not in ("subject", "unique_by")}
     about = {name: getattr(event.subject, name) for name in ("origin", "type", "ref", "digest")}
     status = {"status": "active", "changed_pos": where["pos"], "changed_at": where["at"]}
-    return plain | about | where | status | {"change": None, "reason": None}
+    unmarked = {"compromised_by": None, "marked_pos": None, "marked_at": None}
+    return plain | about | where | status | unmarked | {"change": None, "reason": None}
 
 
 def changed(tables: Tables, event: Any, where: dict[str, int]) -> None:
@@ -76,9 +79,22 @@ def changed(tables: Tables, event: Any, where: dict[str, int]) -> None:
     signed = {name: getattr(event, name, None) for name in ("alg", "key_id", "signature")}
     key = event.fact_id, where["pos"]
     row = {"fact_id": event.fact_id, **where, "change": change, "status": status, "actor": actor, "reason": reason}
-    tables["fact_changes"][key] = row | signed
+    tables["fact_changes"][key] = row | signed | {"compromised_by": tables["facts"][event.fact_id,]["compromised_by"]}
     tables["facts"][event.fact_id,] |= {
         "status": status, "changed_pos": where["pos"], "changed_at": where["at"], "change": change, "reason": reason,
+    }  # fmt: skip
+
+
+def marked(tables: Tables, event: Any, where: dict[str, int]) -> None:
+    """Fold what is said of a fact's key."""
+    marks = isinstance(event, mark.FactKeyCompromised)
+    said_by = event.compromised_by if marks else None
+    known = tables["facts"][event.fact_id,]
+    known |= {"compromised_by": said_by, "marked_pos": where["pos"], "marked_at": where["at"]}
+    tables["fact_changes"][event.fact_id, where["pos"]] = {
+        "fact_id": event.fact_id, **where, "change": "key_compromised" if marks else "key_cleared",
+        "status": known["status"], "actor": None, "reason": None if marks else event.cleared_by,
+        "alg": None, "key_id": None, "signature": None, "compromised_by": said_by,
     }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.did import identity
-from projections import fact_queries
+from projections import fact_change_queries, fact_queries
 from projections.dump import PROJECTIONS
 from projections.fact_queries import Cut, Filters, StoredFact
 from projections.generations import Generation
@@ -34,17 +34,21 @@ FILTERS = (
 )
 
 
-def expected(world: World, below: dict[int, int], filters: Filters, status: str) -> list[tuple[str, str, int]]:
-    """Give what a page walk must show as of these offsets, by the plain fold: id, status, offset of its event."""
+Shown = tuple[str, str, int, str | None]
+
+
+def expected(world: World, below: dict[int, int], filters: Filters, status: str) -> list[Shown]:
+    """Give what a page walk must show as of these offsets, by the plain fold: id, status, its event's offset, mark."""
     found = [
         row
         for row in folded(world.log, below)["facts"].values()
         if row["status"] == status
+        and (status != "active" or row["compromised_by"] is None)
         and all(getattr(filters, name) in (None, row[name]) for name in ("kind", "origin", "type", "ref"))
         and (filters.issuer is None or identity(filters.issuer) == identity(row["issuer_did"]))
     ]
     found.sort(key=lambda row: (row["at"], row["part"], row["pos"]), reverse=True)
-    return [(row["fact_id"], row["status"], row["changed_pos"]) for row in found]
+    return [(row["fact_id"], row["status"], row["changed_pos"], row["compromised_by"]) for row in found]
 
 
 async def walk(reads: Reads, filters: Filters, status: str, cut: Cut | None, meanwhile: Any = None) -> tuple[Any, Cut]:
@@ -64,7 +68,7 @@ async def walk(reads: Reads, filters: Filters, status: str, cut: Cut | None, mea
         (rows, cut), _ = await reads.read("facts", query)
         found += rows
         if len(rows) < 3:
-            return [(row.fact_id, row.status, row.changed_pos) for row in found], cut
+            return [(row.fact_id, row.status, row.changed_pos, row.compromised_by) for row in found], cut
         after = rows[-1].at, rows[-1].part, rows[-1].pos
         if meanwhile is not None:
             await meanwhile()
@@ -150,7 +154,8 @@ async def test_the_feed_never_misses_or_repeats_while_partitions_are_written(pos
     async def write() -> None:
         for turn in range(60):
             await world.play([("issue", turn, turn), ("issue", turn + 1, turn), ("quarantine", turn, 0)])
-            await world.play([("release", turn, 0), ("revoke", turn * 3, 0), ("expire", turn * 5, 0)])
+            await world.play([("mark", turn, 0), ("release", turn, 0), ("revoke", turn * 3, 0)])
+            await world.play([("clear", turn * 2, 0), ("expire", turn * 5, 0)])
             await asyncio.sleep(0.002)
         await project(world, postgres)
         done.set()
@@ -162,12 +167,12 @@ async def test_the_feed_never_misses_or_repeats_while_partitions_are_written(pos
             last_round = done.is_set()
 
             async def query(transaction: Transaction, generation: Generation, after: dict[int, int] = after) -> Any:
-                return await fact_queries.feed(
+                return await fact_change_queries.feed(
                     transaction, generation, filters, status=status, after=after, limit=limit
                 )
 
             (items, after), _ = await reads.read("facts", query)
-            found += [(change, fact.part, fact.changed_pos, fact.status) for change, fact in items]
+            found += [(item.change, item.fact.part, item.pos, item.fact.status) for item in items]
             if last_round and not items:
                 return found
             await asyncio.sleep(0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from projections import fact_queries, generations, signer_queries, webhook_queries
+from projections import fact_change_queries, fact_queries, generations, signer_queries, webhook_queries
 from projections.dump import PROJECTIONS
 from projections.fact_queries import Cut, Filters
 from projections.postgres import Postgres, Transaction
@@ -89,9 +89,9 @@ async def test_no_hot_read_scans_a_table(postgres: Postgres) -> None:
                 assert not {item.fact_id for item in found} & {item.fact_id for item in again}
         recent = Cut([offset - 100_000 for offset in now.offsets])
         await fact_queries.page(transaction, facts, Filters(), status="active", limit=51, cut=recent)
-        await fact_queries.history(transaction, facts, fact_id(5), 51)
+        await fact_change_queries.history(transaction, facts, fact_id(5), 51)
         for after_offsets in ({}, {0: 30_000, 1: 30_000, 2: 30_000}, {0: 199_999, 1: 199_999, 2: 199_999}):
-            await fact_queries.feed(transaction, facts, Filters(), status=None, after=after_offsets, limit=50)
+            await fact_change_queries.feed(transaction, facts, Filters(), status=None, after=after_offsets, limit=50)
         await signer_queries.page(transaction, live["signers"], role=None, limit=51, offsets=now.offsets)
         await webhook_queries.deliveries(transaction, live["webhooks"], "wh_a", status=None, limit=51)
     assert len(transaction.plans) > 50

@@ -51,7 +51,7 @@ async def test_a_rebuild_of_each_projection_finds_it_equal_and_drops_the_old_one
         done = await again()
         assert (done.projection, done.number, done.difference) == (name, 2, None)
         assert done.rows > 0
-    assert await schemas(postgres) == {"facts_g2", "signers_g2", "webhooks_g2"}
+    assert await schemas(postgres) == {"facts_g2", "signers_g2", "webhooks_g2", "identity_g1"}
     assert await tables_of(postgres) == folded(world.log)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.did import identity
 from domain.facts.fact import ExpireFact, IssueFact, QuarantineFact, ReleaseFact, RevokeFact, Subject
+from domain.facts.mark import ClearFactKey, MarkFactKey
 from domain.facts.signer import AddSigner, RevokeSigner
 from domain.facts.webhook import (
     DeleteWebhook,
@@ -29,6 +30,7 @@ ADMIN = "did:key:zAdmin"
 ISSUERS = ("did:key:zIssuerA", "did:key:zIssuerB", "did:pkh:eip155:1:0x" + "aB" * 20, "did:key:zIssuerD")
 PKH = "did:pkh:eip155:1:0x" + "cD" * 20
 WEBHOOKS = ("wh_a", "wh_b")
+WORD = "KeyRevoked identity/1/12"
 AT = 1_760_000_000_000
 
 
@@ -90,6 +92,8 @@ class World:
             "quarantine": QuarantineFact(fact_id, "set aside", "facts/0/0"),
             "release": ReleaseFact(fact_id, "facts/0/0"),
             "expire": ExpireFact(fact_id),
+            "mark": MarkFactKey(fact_id, WORD),
+            "clear": ClearFactKey(fact_id, WORD),
         }[change]
         return await self.do(identity(issuer), payload)
 
@@ -99,7 +103,7 @@ class World:
             if name == "issue":
                 ref = ("pl", "pl\\2", "tab", "ü")[second % 4] + str(second)
                 await self.issue(ISSUERS[first % len(ISSUERS)], ref)
-            elif name in ("revoke", "silent", "quarantine", "release", "expire"):
+            elif name in ("revoke", "silent", "quarantine", "release", "expire", "mark", "clear"):
                 if self.facts:
                     await self.change(*self.facts[first % len(self.facts)], name)
             else:
@@ -124,6 +128,6 @@ class World:
 
 
 MOVES = (
-    "issue", "issue", "issue", "revoke", "silent", "quarantine", "release", "expire", "signer", "unsign", "register",
-    "rotate", "delete", "disable", "replay", "due", "due", "tried", "tried",
+    "issue", "issue", "issue", "revoke", "silent", "quarantine", "release", "expire", "mark", "clear", "signer",
+    "unsign", "register", "rotate", "delete", "disable", "replay", "due", "due", "tried", "tried",
 )  # fmt: skip

@@ -228,8 +228,11 @@ class Reacting:
         return self
 
     async def __aexit__(self, *_failure: object) -> None:
-        for task in self.tasks:
-            task.cancel()
+        # A loop can lose a cancellation that meets what it waits for, so those that are left are cancelled again.
+        while left := [task for task in self.tasks if not task.done()]:
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=1.0)
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.sender.__aexit__()
 

@@ -12,17 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.cluster import ClusterMetadata
 
 from domain.facts.fact import FactExpired
 from log import topic
 from log.kafka import KafkaLog
 from log.kafka_address import KafkaAddress
 from log.log import Log
+from processors import faust_app
 from tests.conftest import Services, running_services
 from tests.reactors.rig import KEY, Registry, receiving, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 TAKEN_OVER_WITHIN_S = 16.0
+JOINED_S = 5.0
+AT_ONCE = ("expire", "tally", "transits", "claims", "recoveries", "supply", "settlement", "invariants")
+AT_TIMES = ("expire_payments", "velocity", "rewards")
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +77,18 @@ async def acting(log: Log, among: set[str], timeout_s: float = 40.0) -> str:
             await asyncio.sleep(0.2)
 
 
+async def ran(log: Log, name: str, timeout_s: float = 15.0) -> None:
+    """Wait until a reactor says that each task that comes at once or every second ran to its end in it."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            said = (await standings(log))[name]["detail"]["tasks"]
+            assert set(AT_TIMES) <= set(said)
+            if all(said[task].get("outcome") == "done" for task in AT_ONCE):
+                assert all(0 < said[task]["last_run"] <= time.time() * 1000 for task in AT_ONCE)
+                return
+            await asyncio.sleep(0.2)
+
+
 async def test_one_reactor_acts_and_when_it_is_killed_another_goes_on_within_16_seconds_and_nothing_is_lost(
     own_services: Services, tmp_path: Path
 ) -> None:
@@ -90,6 +107,7 @@ async def test_one_reactor_acts_and_when_it_is_killed_another_goes_on_within_16_
         said = await standings(log)
         assert [said[name]["detail"]["acts"] for name in processes].count(True) == 1
         assert said[leader]["detail"]["tasks"]["expire"]["outcome"] == "done"
+        await ran(log, leader)
 
         await until(lambda: len(receiver.heard) == 22)
         os.kill(processes[leader].pid, signal.SIGKILL)
@@ -101,4 +119,27 @@ async def test_one_reactor_acts_and_when_it_is_killed_another_goes_on_within_16_
         assert took_s < TAKEN_OVER_WITHIN_S
         assert {heard.json["sequence"] for heard in receiver.heard} == set(range(1, 43))
         assert {heard.json["id"] for heard in receiver.heard} == {*facts, expiring}
+        (other,) = set(processes) - {leader}
+        await ran(log, other)
     await log.close()
+
+
+async def test_a_leader_topic_that_a_worker_does_not_see_when_it_joins_is_noticed_soon(
+    own_services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faust_app, "APP_ID", "muniment.late")
+    real, shown = ClusterMetadata.partitions_for_topic, False
+
+    def seen(cluster: ClusterMetadata, topic: str) -> Any:
+        return real(cluster, topic) if shown or not topic.endswith("__leader") else None
+
+    monkeypatch.setattr(ClusterMetadata, "partitions_for_topic", seen)
+    worker = faust_app.Worker(KafkaAddress.parse(own_services.kafka), "late", tmp_path, [])
+    working = asyncio.create_task(worker.run())
+    await until(lambda: worker._started, 40.0)
+    await asyncio.sleep(JOINED_S)
+    assert not worker.leads()
+    shown = True
+    await until(worker.leads, TAKEN_OVER_WITHIN_S)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)

@@ -6,15 +6,19 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from domain.catalog import BY_CLASS, CATALOG, MessageType
-from domain.facts import fact, playlist, signer, webhook
+from domain.catalog import BY_CLASS, CATALOG
+from domain.facts import fact, mark, playlist, signer, webhook
+from domain.message_type import MessageType
+from domain.records.media import SweepMedia
 from log import released, topic
 from log.chain import chain_start
 from log.message import Command, Decision, Happening, Refused, Signature
 from log.scope import command_id
 from processors.audit_names import REACTOR
 from processors.audit_statements import OF_REACTORS
+from tests.schemas.identity_messages import IDENTITY_PAYLOADS
 from tests.schemas.ledger_messages import LEDGER_PAYLOADS
+from tests.schemas.records_messages import RECORDS_PAYLOADS
 
 FOLDER = released.FOLDER / "examples"
 DID = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
@@ -22,6 +26,7 @@ FACT = "fct_o5ekwi3jv7tdbqawfx2o74rmjtxjctrqg6kziwh3okdbfwferv2a"
 HOOK = "whk_aebagbafaydqqcikbmga2dqp"
 AT = 1_760_324_400_000
 HERE = "facts/1/12"
+WORD = "KeyRevoked identity/1/12"
 SUBJECT = fact.Subject("feed.ff", "playlist", "pl_1", None)
 BODY = '{"issued_at":"2025-10-13T03:00:00.000Z","reason":"a good one"}'
 SIGNATURE = "c2lnbmF0dXJl"
@@ -47,6 +52,10 @@ PAYLOADS: tuple[Any, ...] = (
     fact.FactExpired(FACT),
     fact.FactQuarantined(FACT, "under review", DID),
     fact.FactReleased(FACT, DID),
+    mark.MarkFactKey(FACT, WORD),
+    mark.ClearFactKey(FACT, WORD),
+    mark.FactKeyCompromised(FACT, "active", WORD),
+    mark.FactKeyCleared(FACT, "active", WORD),
     playlist.PostPlaylist(*POSTED, HERE),
     playlist.PlaylistPosted(*POSTED, DID),
     webhook.RegisterWebhook(HOOK, "https://example.org/hook", ("endorsement.star",), b"sealed", HERE),
@@ -63,7 +72,9 @@ PAYLOADS: tuple[Any, ...] = (
     webhook.WebhookReplayed(HOOK, "replay-1", "0", DID),
     webhook.DeliveryScheduled(HOOK, 7, *DUE[1:]),
     webhook.DeliveryAttempted(*TRIED),
+    *IDENTITY_PAYLOADS,
     *LEDGER_PAYLOADS,
+    *RECORDS_PAYLOADS,
 )
 
 
@@ -72,7 +83,7 @@ def message_of(payload: Any) -> Command | Decision:
     entry = BY_CLASS[type(payload)]
     request = hashlib.sha256(entry.name.encode()).digest()
     name = command_id(DID, request, idempotency_key="example")
-    if isinstance(payload, OF_REACTORS):
+    if isinstance(payload, (*OF_REACTORS, SweepMedia)):
         asked = hashlib.sha256(b"example").digest()
         return Command(
             command_id(REACTOR, asked, content_id="example"), entry.name, REACTOR, None, asked, payload, None

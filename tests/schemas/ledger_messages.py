@@ -29,6 +29,7 @@ WORD = account.Mandate(DID, "nonce-0000000001", AT + 60_000)
 CODES = ("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",)
 CARD = '{"name":"Weather"}'
 TERMS = registry.Terms()
+RATES = reward.Rates(500, (registry.Premium(30, 100), registry.Premium(365, 500)))
 ROUTE = (ACCOUNT, OTHER, HOME)
 SIDES = (AWAY, HOME, ACCOUNT, OTHER, 10_000, THERE)
 
@@ -105,10 +106,10 @@ LEDGER_PAYLOADS: tuple[Any, ...] = (
     stake.WithdrawStake(STAKE, HOME, WORD),
     stake.StakePlaced(STAKE, HOME, SHOP, ACCOUNT, DID, 500, 30, AT + 30 * 86_400_000, WORD, STAKED),
     stake.StakeWithdrawn(STAKE, HOME, SHOP, ACCOUNT, DID, 500, WORD, UNSTAKED),
-    reward.OpenRewardDay(HOME, SHOP, 20_374, 9),
+    reward.OpenRewardDay(HOME, SHOP, 20_374, 9, RATES),
     reward.RewardStakes(HOME, SHOP, 20_374, (STAKE,)),
     reward.CloseRewardDay(HOME, SHOP, 20_374),
-    reward.RewardDayOpened(HOME, SHOP, 20_374, 9, 9, minted=False, postings=ASIDE),
+    reward.RewardDayOpened(HOME, SHOP, 20_374, 9, RATES, 9, minted=False, postings=ASIDE),
     reward.StakesRewarded(HOME, SHOP, 20_374, (reward.Reward(STAKE, ACCOUNT, 8, 8),), PAID),
     reward.RewardDayClosed(HOME, SHOP, 20_374, 8, 0, LEFT),
     proposal.OpenProposal(PROPOSAL, HOME, SHOP, *ASKED),

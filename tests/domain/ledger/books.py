@@ -7,7 +7,8 @@ from domain.ledger.account import AccountFrozen, AccountUnfrozen
 from domain.ledger.frame import TokensBurned, TokensMinted
 from domain.ledger.payment import PaymentHeld
 from domain.ledger.proposal import ProposalOpened, ProposalTallied, VoteCast
-from domain.ledger.reward import StakesRewarded
+from domain.ledger.registry import RegistryChanged, RegistryOpened
+from domain.ledger.reward import RewardDayClosed, RewardDayOpened, StakesRewarded
 from domain.ledger.stake import StakePlaced, StakeWithdrawn
 from domain.ledger.transfer import TransferSettled
 from domain.ledger.transit import (
@@ -19,8 +20,8 @@ from domain.ledger.transit import (
 )
 
 DAY_MS = 86_400_000
-APY_BPS = {0: 1_500, 30: 1_600, 90: 1_700, 180: 1_800, 365: 2_000}
-"""What a stake earns a year in the registries of these tests, by its lock's days."""
+PREMIUM_BPS = {0: 0, 30: 100, 90: 200, 180: 300, 365: 500}
+"""What a lock adds to the base in the registries of these tests, by its days."""
 SENT_OR_RECEIVED = (
     TokensMinted,
     TokensBurned,
@@ -53,6 +54,8 @@ class Books:
         self.arrived: dict[str, TransferAccepted | TransferRejected] = {}
         self.landed: set[str] = set()
         self.payments: list[PaymentHeld] = []
+        self.base: dict[str, int] = {}
+        self.days: dict[str, tuple[int, int, int]] = {}
         self.stakes: dict[str, tuple[StakePlaced, int]] = {}
         self.withdrawn: dict[str, int] = {}
         self.proposals: list[ProposalOpened] = []
@@ -121,14 +124,24 @@ class Books:
                 placed, at = self.stakes[event.stake_id]
                 assert now >= at + placed.lock_days * DAY_MS
                 self.withdrawn[event.stake_id] = now
+            case RegistryOpened() | RegistryChanged():
+                self.base[event.registry_id] = event.terms.base_apy_bps
+            case RewardDayOpened():
+                self.days[event.registry_id] = (self.base[event.registry_id], 0, 0)
             case StakesRewarded():
+                base, due, paid = self.days[event.registry_id]
                 for reward in event.rewards:
                     self.once("reward", reward.stake_id, event.day)
                     placed, at = self.stakes[reward.stake_id]
                     assert at <= event.day * DAY_MS
                     assert self.withdrawn.get(reward.stake_id, now) >= (event.day + 1) * DAY_MS
-                    assert reward.due == placed.amount * APY_BPS[placed.lock_days] // 3_650_000
+                    assert reward.due == placed.amount * (base + PREMIUM_BPS[placed.lock_days]) // 3_650_000
                     assert 0 <= reward.amount <= reward.due
+                    due, paid = due + reward.due, paid + reward.amount
+                self.days[event.registry_id] = (base, due, paid)
+            case RewardDayClosed():
+                _, due, paid = self.days[event.registry_id]
+                assert (event.paid, event.shortfall) == (paid, due - paid)
 
     def count_vote(self, event: Any) -> None:
         """Count who chose what, with the stake that it had when it was asked."""

@@ -13,7 +13,6 @@ from domain.ledger.frame import (
     OpenFrame,
     TokensBurned,
     TokensMinted,
-    VelocityMeasured,
 )
 from domain.ledger.posting import supply
 from domain.ledger.transfer import TransferSettled
@@ -159,26 +158,6 @@ def test_a_frame_issues_so_much_that_every_figure_fits_64_bits_and_no_more() -> 
     scene.when(replace(MINT, account=BENS, amount=FULL + 1)).then_refused("out_of_bounds", {"bound": "tokens_issued"})
     scene.when(replace(MINT, account=BENS, amount=FULL))
     assert supply(scene.state, FRAME).issued == MAX
-
-
-@pytest.mark.parametrize(
-    ("amounts", "velocity_bps"),
-    [([], 0), ([300_000], 1_000), ([150_000, 150_000], 1_000), ([299], 0), ([300], 1), ([599], 1)],
-)
-def test_a_velocity_is_what_moved_over_what_circulates_rounded_down(amounts: list[int], velocity_bps: int) -> None:
-    scene = market(*map(moved, amounts))
-    scene.when(MeasureVelocity(FRAME)).then(VelocityMeasured(FRAME, sum(amounts), 3 * GRANT, velocity_bps))
-
-
-@pytest.mark.parametrize(
-    ("hours", "volume"), [(0, 700), (22, 700), (23, 700), (24, 400), (25, 0), (48, 0), (24 * 9, 0)]
-)
-def test_a_volume_is_that_of_the_24_hours_that_end_with_the_current_one(hours: int, volume: int) -> None:
-    began = NOON // HOUR_MS * HOUR_MS
-    scene = market()
-    scene.at(began).given(moved(300)).at(began + HOUR_MS).given(moved(400))
-    scene.at(began + hours * HOUR_MS if hours else began + HOUR_MS).when(MeasureVelocity(FRAME))
-    assert scene.outcome[0].volume == volume
 
 
 def test_hours_of_moving_leave_no_more_than_a_day_of_entries() -> None:

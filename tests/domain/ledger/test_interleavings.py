@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -18,8 +19,8 @@ from domain.ledger.developer import RegisterDeveloper
 from domain.ledger.frame import BurnTokens, MeasureVelocity, MintTokens, OpenFrame
 from domain.ledger.payment import CancelPayment, ClaimPayment, ExpirePayment, HoldPayment
 from domain.ledger.proposal import CastVote, OpenProposal, TallyProposal
-from domain.ledger.registry import OpenRegistry, Terms
-from domain.ledger.reward import CloseRewardDay, OpenRewardDay, RewardStakes
+from domain.ledger.registry import ChangeRegistry, OpenRegistry, Terms
+from domain.ledger.reward import CloseRewardDay, OpenRewardDay, Rates, RewardStakes
 from domain.ledger.stake import PlaceStake, WithdrawStake
 from domain.ledger.transfer import PostTransfer
 from domain.ledger.transit import AbortTransfer, AcceptTransfer, CommitTransfer, RejectTransfer, TransferAccepted
@@ -27,6 +28,8 @@ from domain.ruling import REPEATED, fold
 from domain.ruling import rule as ruling
 from log.scope import command_id
 from tests.domain.ledger.books import DAY_MS, Books
+
+pytestmark = pytest.mark.slow
 
 BEGAN = 20_000 * DAY_MS
 LONG = 10_000 * DAY_MS
@@ -184,6 +187,11 @@ class Interleavings(RuleBasedStateMachine):
             known = self.books.stakes[data.draw(st.sampled_from(sorted(self.books.stakes)))][0]
             self.ask(WithdrawStake(known.stake_id, known.frame_id, self.word(known.owner, nonce)), known.owner)
 
+    @rule(shop=SHOP, base=st.sampled_from([0, 500, 1_500]))
+    def change_rates(self, *, shop: str, base: int) -> None:
+        changed: dict[str, Any] = {**dict.fromkeys(Terms.__slots__), "base_apy_bps": base}
+        self.ask(ChangeRegistry(SHOPS[shop], shop, **changed, authority="facts/0/0"))
+
     @rule(shop=SHOP, due=st.integers(0, 10_000), days=st.integers(0, 2), steps=st.lists(st.sampled_from(STEPS)))
     def reward(self, *, shop: str, due: int, days: int, steps: list[str]) -> None:
         """Take any steps of paying for the last day that is over, once some have passed."""
@@ -191,7 +199,7 @@ class Interleavings(RuleBasedStateMachine):
         of = (SHOPS[shop], shop, self.now // DAY_MS - 1)
         stakes = tuple(sorted(self.books.stakes))
         asks: dict[str, Any] = {
-            "open": OpenRewardDay(*of, due),
+            "open": OpenRewardDay(*of, due, Rates(self.books.base[shop], Terms().premiums)),
             "pay": RewardStakes(*of, stakes + stakes),
             "close": CloseRewardDay(*of),
         }

@@ -141,19 +141,6 @@ def test_a_payment_holds_for_no_other_time(ahead_ms: int) -> None:
     market().when(replace(HOLD, expires_at=NOON + ahead_ms)).then_refused("out_of_bounds", {"bound": "expires_at"})
 
 
-@pytest.mark.parametrize(
-    ("command", "amount", "needed"),
-    [(HOLD, 995_024, None), (HOLD, 995_025, 1_000_001), (HOLD_CROSS, GRANT, None), (HOLD_CROSS, GRANT + 1, GRANT + 1)],
-)
-def test_what_is_held_must_be_there_with_its_fee(command: HoldPayment, amount: int, needed: int | None) -> None:
-    scene = market()
-    scene.when(replace(command, amount=amount))
-    if needed is None:
-        assert scene.balance(ANNS) == (0, 0, GRANT)
-    else:
-        scene.then_refused("insufficient_funds", {"available": str(GRANT), "needed": str(needed)})
-
-
 def test_the_payee_claims_and_the_payment_becomes_a_transfer() -> None:
     scene = market(HELD)
     scene.asked_by(BEN).when(CLAIM).then(CLAIMED, PAID)

@@ -9,18 +9,20 @@ from domain.decider import Refusal
 from domain.ledger.account import AccountUnfrozen
 from domain.ledger.frame import FrameOpened, TokensMinted
 from domain.ledger.posting import MAX_AMOUNT, supply
-from domain.ledger.registry import Premium, RegistryChanged, Terms
+from domain.ledger.registry import ParameterChanged, Premium, RegistryChanged, Terms
 from domain.ledger.reward import (
     CloseRewardDay,
     OpenRewardDay,
+    Rates,
     Reward,
     RewardDayClosed,
     RewardDayOpened,
     RewardStakes,
     StakesRewarded,
+    rates_of,
     reward_due,
 )
-from domain.ledger.stake import StakePlaced, StakeWithdrawn
+from domain.ledger.stake import StakePlaced
 from tests.domain.ledger.market import (
     ADMIN,
     ANN,
@@ -48,9 +50,10 @@ DAY_MS = 86_400_000
 DAY = 20_370
 MIDNIGHT, NEXT_MIDNIGHT = DAY * DAY_MS, (DAY + 1) * DAY_MS
 OF = (FRAME, NORTH, DAY)
-OPEN, PAY, CLOSE = OpenRewardDay(*OF, 30), RewardStakes(*OF, ("stk_1", "stk_2")), CloseRewardDay(*OF)
+RATES = rates_of(TERMS)
+OPEN, PAY, CLOSE = OpenRewardDay(*OF, 30, RATES), RewardStakes(*OF, ("stk_1", "stk_2")), CloseRewardDay(*OF)
 SET_ASIDE = moves((TREASURY, "available", -30), (TREASURY, "held", 30))
-DAY_OPENED = RewardDayOpened(*OF, 30, 30, minted=False, postings=SET_ASIDE)
+DAY_OPENED = RewardDayOpened(*OF, 30, RATES, 30, minted=False, postings=SET_ASIDE)
 BOTH = (Reward("stk_1", ANNS, 20, 20), Reward("stk_2", BENS, 10, 10))
 PAID = StakesRewarded(*OF, BOTH, moves((TREASURY, "held", -30), (ANNS, "available", 20), (BENS, "available", 10)))
 DAY_CLOSED = RewardDayClosed(*OF, 30, 0, ())
@@ -101,8 +104,8 @@ EARNED = (
 
 @pytest.mark.parametrize(("amount", "lock", "base", "earns"), EARNED)
 def test_a_stake_earns_by_the_day_rounded_down(amount: int, lock: int, base: int, earns: int) -> None:
-    assert reward_due(amount, lock, Terms(base_apy_bps=base)) == earns
-    assert reward_due(73_000, 90, Terms(premiums=(Premium(30, 100),))) == 10, "a lock without a premium earns the base"
+    assert reward_due(amount, lock, rates_of(Terms(base_apy_bps=base))) == earns
+    assert reward_due(73_000, 90, Rates(500, (Premium(30, 100),))) == 10, "a lock without a premium earns the base"
 
 
 def test_a_day_is_opened_with_what_is_due_paid_and_closed() -> None:
@@ -118,39 +121,6 @@ def test_a_day_is_opened_with_what_is_due_paid_and_closed() -> None:
 def test_what_is_left_of_a_day_goes_back_to_the_treasury() -> None:
     scene = staked(replace(DAY_OPENED, due=40, budget=40, postings=(*SET_ASIDE, *SET_ASIDE)), PAID)
     scene.when(CLOSE).then(replace(DAY_CLOSED, postings=moves((TREASURY, "held", -10), (TREASURY, "available", 10))))
-
-
-SHORT = (
-    # in the treasury, Ann's of 20, Ben's of 10, shortfall
-    (30, 20, 10, 0),
-    (29, 19, 9, 2),
-    (15, 10, 5, 15),
-    (14, 9, 4, 17),
-    (2, 1, 0, 29),
-    (1, 0, 0, 30),
-    (0, 0, 0, 30),
-)
-
-
-@pytest.mark.parametrize(("has", "anns", "bens", "shortfall"), SHORT)
-def test_a_short_treasury_pays_pro_rata_and_owes_nothing(has: int, anns: int, bens: int, shortfall: int) -> None:
-    scene = staked(has=has)
-    scene.when(OPEN).when(PAY)
-    assert [each.amount for each in scene.outcome[0].rewards] == [anns, bens]
-    scene.when(CLOSE)
-    (closed,) = scene.outcome
-    assert (closed.paid, closed.shortfall) == (anns + bens, shortfall)
-    assert scene.balance(TREASURY) == (has - anns - bens, 0, 0)
-    scene.at(NEXT_MIDNIGHT + DAY_MS).when(replace(OPEN, day=DAY + 1))
-    assert scene.outcome[0].due == 30
-
-
-def test_paying_in_parts_is_paying_at_once() -> None:
-    scene = staked(has=14)
-    scene.when(OPEN)
-    for name, amount in (("stk_2", 4), ("stk_1", 9)):
-        scene.when(replace(PAY, stake_ids=(name,)))
-        assert [each.amount for each in scene.outcome[0].rewards] == [amount]
 
 
 def test_what_was_counted_too_low_pays_no_more_than_was_set_aside() -> None:
@@ -175,30 +145,6 @@ def test_a_stake_is_paid_once_for_a_day_however_often_it_is_asked() -> None:
     scene.when(OPEN).then_refused("day_not_open")
 
 
-LAY = (
-    # placed, taken back, earns for the day
-    (MIDNIGHT - 1, None, True),
-    (MIDNIGHT, None, True),
-    (MIDNIGHT + 1, None, False),
-    (MIDNIGHT, NEXT_MIDNIGHT, True),
-    (MIDNIGHT, NEXT_MIDNIGHT - 1, False),
-    (NEXT_MIDNIGHT, None, False),
-)
-
-
-@pytest.mark.parametrize(("placed_at", "back_at", "earns"), LAY)
-def test_a_stake_earns_for_a_day_that_it_lay_for_as_a_whole(
-    placed_at: int, back_at: int | None, *, earns: bool
-) -> None:
-    scene = market(treasury(1_000)).at(placed_at).given(ANNS_STAKE)
-    if back_at is not None:
-        rows = moves((ANNS, "staked", -146_000), (ANNS, "available", 146_000))
-        back = StakeWithdrawn("stk_1", FRAME, NORTH, ANNS, ANN, 146_000, WORD, rows)
-        scene.at(back_at).given(back)
-    scene.at(NEXT_MIDNIGHT).given(DAY_OPENED).when(PAY)
-    assert [each.stake_id for each in scene.outcome[0].rewards] == ["stk_1"] * earns
-
-
 def test_a_frozen_account_is_paid_nothing_until_it_is_let_go() -> None:
     scene = staked(DAY_OPENED, frozen(ANNS))
     scene.when(PAY)
@@ -213,11 +159,50 @@ def test_a_frozen_treasury_pays_nothing() -> None:
     scene.when(PAY).when(CLOSE).then(RewardDayClosed(*OF, 0, 30, ()))
 
 
-def test_a_treasury_that_is_frozen_within_a_day_keeps_what_was_set_aside() -> None:
+def test_a_treasury_that_is_frozen_within_a_day_keeps_what_was_set_aside_and_the_shortfall_is_recorded() -> None:
     scene = staked(DAY_OPENED, frozen(TREASURY))
-    scene.when(PAY).then_refused("account_frozen", {"account": TREASURY})
+    scene.when(PAY).then(replace(PAID, rewards=tuple(replace(each, amount=0) for each in BOTH), postings=()))
     back = moves((TREASURY, "held", -30), (TREASURY, "available", 30))
-    scene.when(CLOSE).then(RewardDayClosed(*OF, 0, 0, back))
+    scene.when(CLOSE).then(RewardDayClosed(*OF, 0, 30, back))
+    assert [scene.balance(each)[0] for each in (ANNS, BENS)] == [GRANT - 146_000, GRANT - 73_000]
+
+
+def test_what_was_paid_before_a_treasury_was_frozen_is_paid_and_the_rest_is_the_shortfall() -> None:
+    scene = staked(DAY_OPENED)
+    scene.when(replace(PAY, stake_ids=("stk_1",))).given(frozen(TREASURY)).when(PAY)
+    assert scene.outcome[0].rewards == (Reward("stk_2", BENS, 10, 0),)
+    scene.given(AccountUnfrozen(FRAME, TREASURY, ADMIN, HERE)).when(PAY).then(StakesRewarded(*OF, (), ()))
+    back = moves((TREASURY, "held", -10), (TREASURY, "available", 10))
+    scene.when(CLOSE).then(RewardDayClosed(*OF, 20, 10, back))
+
+
+DEARER = replace(TERMS, base_apy_bps=1_500, premiums=())
+
+
+def test_a_day_keeps_the_rates_that_it_was_opened_with() -> None:
+    scene = staked(DAY_OPENED, RegistryChanged(FRAME, NORTH, DEARER, ADMIN, HERE))
+    scene.when(replace(PAY, stake_ids=("stk_1",)))
+    assert scene.outcome[0].rewards == BOTH[:1]
+    voted = ParameterChanged(FRAME, NORTH, "prp_1", "base_apy_bps", "0")
+    scene.given(voted).when(PAY)
+    assert scene.outcome[0].rewards == BOTH[1:]
+    scene.when(CLOSE).then(DAY_CLOSED)
+
+
+def test_the_next_day_has_the_rates_of_its_own_opening() -> None:
+    scene = staked(DAY_OPENED, PAID, DAY_CLOSED, RegistryChanged(FRAME, NORTH, DEARER, ADMIN, HERE))
+    scene.at(NEXT_MIDNIGHT + DAY_MS)
+    scene.when(replace(OPEN, day=DAY + 1, due=90, rates=rates_of(DEARER)))
+    scene.when(replace(PAY, day=DAY + 1))
+    assert [each.due for each in scene.outcome[0].rewards] == [60, 30]
+
+
+def test_a_day_is_not_opened_with_what_was_counted_by_other_rates() -> None:
+    scene = staked(RegistryChanged(FRAME, NORTH, DEARER, ADMIN, HERE))
+    scene.when(OPEN).then_refused("terms_changed", {"registry_id": NORTH})
+    scene.when(PAY).then_refused("day_not_open")
+    scene.when(replace(OPEN, due=90, rates=rates_of(DEARER)))
+    assert scene.outcome[0].rates == Rates(1_500, ())
 
 
 def test_what_is_minted_does_not_come_from_a_frozen_treasury() -> None:
@@ -255,11 +240,13 @@ def test_rewards_are_minted_up_to_what_a_frame_may_hold() -> None:
     assert [each.amount for each in scene.outcome[0].rewards] == [20, 10]
 
 
-def test_what_was_minted_since_a_day_opened_leaves_no_room_for_its_rewards() -> None:
+@pytest.mark.parametrize(("room", "anns", "bens"), [(0, 0, 0), (19, 19, 0), (25, 20, 5), (30, 20, 10)])
+def test_what_was_minted_since_a_day_opened_leaves_less_room_for_its_rewards(room: int, anns: int, bens: int) -> None:
     scene = staked(MINTS, has=0)
-    scene.when(OPEN).given(treasury(MAX_AMOUNT - 3 * GRANT))
-    scene.when(PAY).then_refused("out_of_bounds", {"bound": "tokens_issued"})
-    scene.when(CLOSE).then(RewardDayClosed(*OF, 0, 0, ()))
+    scene.when(OPEN).given(treasury(MAX_AMOUNT - 3 * GRANT - room))
+    scene.when(PAY)
+    assert [(each.due, each.amount) for each in scene.outcome[0].rewards] == [(20, anns), (10, bens)]
+    scene.when(CLOSE).then(RewardDayClosed(*OF, anns + bens, 30 - anns - bens, ()))
 
 
 @pytest.mark.parametrize(("now", "opens"), [(NEXT_MIDNIGHT - 1, False), (NEXT_MIDNIGHT, True)])
@@ -282,6 +269,7 @@ OPEN_WRONG = (
     wrong("not_found", registry_id="nowhere"),
     wrong("day_not_over", day=DAY + 1),
     wrong("day_not_open", DAY_OPENED),
+    wrong("terms_changed", rates=Rates(501, RATES.premiums)),
 )
 PAY_WRONG = (wrong("not_found", frame_id="other"), wrong("day_not_open", day=DAY - 1))
 

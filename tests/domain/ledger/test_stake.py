@@ -79,14 +79,6 @@ def test_a_lock_is_no_other(days: int) -> None:
     market().when(replace(PLACE, lock_days=days)).then_refused("out_of_bounds", {"bound": "lock_days"})
 
 
-@pytest.mark.parametrize("amount", [1, GRANT])
-def test_a_stake_is_from_one_to_all_that_lies_there(amount: int) -> None:
-    scene = market()
-    scene.when(replace(PLACE, amount=amount))
-    assert scene.balance(ANNS) == (GRANT - amount, amount, 0)
-    market().when(replace(PLACE, amount=GRANT + 1)).then_refused("insufficient_funds", {"available": str(GRANT)})
-
-
 def test_a_stake_comes_back_whole_when_its_lock_is_over() -> None:
     scene = market(PLACED)
     scene.at(PLACED.unlocks_at - 1).when(WITHDRAW).then_refused("stake_locked", {"unlocks_at": str(PLACED.unlocks_at)})

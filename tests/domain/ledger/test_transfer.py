@@ -61,25 +61,6 @@ def test_a_treasury_sends_and_receives_like_any_account() -> None:
     assert scene.balance(TREASURY) == (252 - 201 + 1, 0, 0)
 
 
-@pytest.mark.parametrize(
-    ("lies", "amount", "needed"), [(GRANT, 995_024, None), (GRANT, 995_025, 1_000_001), (GRANT, GRANT, 1_005_000)]
-)
-def test_the_fee_must_be_there_too(lies: int, amount: int, needed: int | None) -> None:
-    scene = market()
-    scene.when(replace(SEND, amount=amount))
-    if needed is None:
-        assert scene.balance(ANNS) == (0, 0, 0)
-    else:
-        scene.then_refused("insufficient_funds", {"available": str(lies), "needed": str(needed)})
-
-
-def test_across_registries_all_that_is_there_may_go() -> None:
-    scene = market()
-    scene.when(replace(CROSS, amount=GRANT))
-    assert scene.balance(ANNS) == (0, 0, 0)
-    market().when(replace(CROSS, amount=GRANT + 1)).then_refused("insufficient_funds", {"needed": str(GRANT + 1)})
-
-
 @pytest.mark.parametrize("amount", [0, -1, -10_001])
 def test_an_amount_is_positive(amount: int) -> None:
     for command in (SEND, CROSS):

@@ -1,0 +1,1 @@
+"""The gateway: feeds, profiles, search and tips."""
