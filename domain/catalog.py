@@ -8,9 +8,10 @@ from domain.facts.messages import MESSAGES as FACTS
 from domain.identity.messages import MESSAGES as IDENTITY
 from domain.ledger.messages import MESSAGES as LEDGER
 from domain.message_type import MessageType
+from domain.publishing.messages import MESSAGES as PUBLISHING
 from domain.records.messages import MESSAGES as RECORDS
 
-CATALOG: Sequence[MessageType] = (*FACTS, *IDENTITY, *LEDGER, *RECORDS)
+CATALOG: Sequence[MessageType] = (*FACTS, *IDENTITY, *LEDGER, *RECORDS, *PUBLISHING)
 """Names are chosen, never taken from a Python path: a class may be renamed, its name on the log may not."""
 
 NAMES: Mapping[type, str] = {entry.cls: entry.name for entry in CATALOG}

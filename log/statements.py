@@ -10,6 +10,7 @@ from log.canonical import base32_id, canonical_json
 
 fact_type = "muniment.fact.v1"
 revocation_type = "muniment.revocation.v1"
+publisher_type = "muniment.publisher.v1"
 session_heading = "muniment-session-v1"
 did_prefix = "did:mun:"
 did_letters = 26
@@ -69,6 +70,14 @@ def mandate_signed_bytes(what: str, members: Mapping[str, object]) -> bytes:
 def mandate_id(what: str, signed_bytes: bytes) -> str:
     """Return the id of what a mandate orders: its prefix and 52 characters of base32 of the SHA-256 of its bytes."""
     return base32_id(mandate_prefixes[what], hashlib.sha256(signed_bytes).digest())
+
+
+def publisher_signed_bytes(*, pubkey: str, label: str, registered_by: str) -> bytes:
+    """Return the bytes by which the holder of a public key lets it publish in a DID's name; ``pubkey`` is hex.
+
+    Raises `NotCanonicalizable`.
+    """
+    return canonical_json({"label": label, "pubkey": pubkey, "registered_by": registered_by, "type": publisher_type})
 
 
 def operation_signed_bytes(operation: Mapping[str, object]) -> bytes:

@@ -36,7 +36,10 @@ MOST_JOBS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class ReserveBatch:
-    """Hold these outputs for these jobs, or to be split, for ``keep_ms``; members are as in BatchReserved."""
+    """Hold these outputs for these jobs, or to be split, for ``keep_ms``; members are as in BatchReserved.
+
+    ``authority`` is the position at which the actor was seen to be an admin, none for our own batcher.
+    """
 
     pool_id: str
     batch_id: str
@@ -45,6 +48,7 @@ class ReserveBatch:
     pieces: int
     piece_satoshis: int
     keep_ms: int
+    authority: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,7 @@ def test_the_catalog_names_every_command_and_event_once() -> None:
         *("Kind", "Subject"),
         *("Approval", "Claim", "Guardians", "Key", "KeyWindow", "SignedOperation"),
         *("Mandate", "Posting", "Premium", "Rates", "Reward", "Terms"),
+        "ChangeOutput",
     }
     assert len(BY_CLASS) == len(BY_NAME) == len(CATALOG)
 

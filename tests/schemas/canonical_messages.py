@@ -9,6 +9,7 @@ from typing import Any
 from domain.catalog import BY_CLASS, CATALOG
 from domain.facts import fact, mark, playlist, signer, webhook
 from domain.message_type import MessageType
+from domain.publishing import anchoring, job
 from domain.records.media import SweepMedia
 from log import released, topic
 from log.chain import chain_start
@@ -18,6 +19,7 @@ from processors.audit_names import REACTOR
 from processors.audit_statements import OF_REACTORS
 from tests.schemas.identity_messages import IDENTITY_PAYLOADS
 from tests.schemas.ledger_messages import LEDGER_PAYLOADS
+from tests.schemas.publishing_messages import PUBLISHING_PAYLOADS
 from tests.schemas.records_messages import RECORDS_PAYLOADS
 
 FOLDER = released.FOLDER / "examples"
@@ -75,6 +77,22 @@ PAYLOADS: tuple[Any, ...] = (
     *IDENTITY_PAYLOADS,
     *LEDGER_PAYLOADS,
     *RECORDS_PAYLOADS,
+    *PUBLISHING_PAYLOADS,
+)
+
+
+BY_REACTORS: tuple[type, ...] = (
+    *OF_REACTORS,
+    SweepMedia,
+    job.HoldJobs,
+    anchoring.ReserveBatch,
+    anchoring.ReleaseBatch,
+    anchoring.SignBatch,
+    anchoring.NoteSent,
+    anchoring.NoteSeen,
+    anchoring.NoteConfirmed,
+    anchoring.NoteReorged,
+    anchoring.FailBatch,
 )
 
 
@@ -83,7 +101,7 @@ def message_of(payload: Any) -> Command | Decision:
     entry = BY_CLASS[type(payload)]
     request = hashlib.sha256(entry.name.encode()).digest()
     name = command_id(DID, request, idempotency_key="example")
-    if isinstance(payload, (*OF_REACTORS, SweepMedia)):
+    if isinstance(payload, BY_REACTORS):
         asked = hashlib.sha256(b"example").digest()
         return Command(
             command_id(REACTOR, asked, content_id="example"), entry.name, REACTOR, None, asked, payload, None

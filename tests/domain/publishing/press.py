@@ -42,7 +42,7 @@ def queued(number: int = 1, paced_until: int = NOON + APART_MS) -> JobQueued:
 
 def reserve(*numbers: int, batch: str = "bat_1", outpoints: tuple[str, ...] = (COIN,)) -> ReserveBatch:
     """Hold outputs for jobs."""
-    return ReserveBatch(POOL, batch, tuple(map(job_id, numbers)), outpoints, 0, 0, KEEP_MS)
+    return ReserveBatch(POOL, batch, tuple(map(job_id, numbers)), outpoints, 0, 0, KEEP_MS, None)
 
 
 def reserved(*numbers: int, batch: str = "bat_1", outpoints: tuple[str, ...] = (COIN,)) -> BatchReserved:

@@ -65,7 +65,9 @@ class Interleavings(RuleBasedStateMachine):
         if not self.outpoints:
             return
         taken = data.draw(st.lists(st.sampled_from(self.outpoints), min_size=1, max_size=2, unique=True))
-        event = self.ask(ReserveBatch(POOL, f"bat_{number}", tuple(map(job_id, jobs)), tuple(taken), 0, 0, KEEP_MS))
+        event = self.ask(
+            ReserveBatch(POOL, f"bat_{number}", tuple(map(job_id, jobs)), tuple(taken), 0, 0, KEEP_MS, None)
+        )
         if isinstance(event, BatchReserved):
             assert not any(name in self.signed_jobs for name in event.job_ids)
 
