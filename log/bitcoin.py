@@ -1,13 +1,13 @@
 """Bitcoin's formats, as far as a proof needs them: transactions, block headers, and what a script carries.
 
 Numbers are little-endian. Source: the protocol's reference, and BIP-141 for what a witness looks like, which is refused
-here: none of the chains that we write to with this has any before it.
+here: what we write has none, and a proof carries the bytes that an id is made of.
 """
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from log.merkle_path import compact_size, lying, readable, twice
+from log.bitcoin_bytes import Reading, compact_size, lying, readable, sized, twice
 
 HEADER_BYTES: Final = 80
 LARGEST: Final = 21_000_000 * 100_000_000
@@ -61,14 +61,11 @@ class BitcoinTransaction(NamedTuple):
         return txid_of(self.raw)
 
 
-def sized(content: bytes) -> bytes:
-    """Write bytes behind their length."""
-    return compact_size(len(content)) + content
-
-
 def outpoint_bytes(outpoint: str) -> bytes:
-    """Write ``txid:vout``. Raises ValueError."""
+    """Write ``txid:vout``, whose parts have one spelling each. Raises ValueError."""
     txid, _, vout = outpoint.partition(":")
+    if not vout.isascii() or not vout.isdecimal() or vout != str(int(vout[:11])) or int(vout) > FINAL:
+        raise ValueError("an outpoint is a transaction's id, a colon, and the number of its output")
     return lying(txid) + int(vout).to_bytes(4, "little")
 
 
@@ -82,63 +79,41 @@ def txid_of(raw: bytes) -> str:
     return readable(twice(raw))
 
 
-class _Reading:
-    def __init__(self, content: bytes) -> None:
-        self.content, self.at = content, 0
-
-    def take(self, size: int) -> bytes:
-        taken = self.content[self.at : self.at + size]
-        if len(taken) < size:
-            raise InvalidBitcoin("the bytes are cut off")
-        self.at += size
-        return taken
-
-    def number(self, size: int) -> int:
-        return int.from_bytes(self.take(size), "little")
-
-    def size(self) -> int:
-        first = self.number(1)
-        return first if first < 0xFD else self.number(1 << first - 0xFC)
-
-
 def read_transaction(raw: bytes) -> BitcoinTransaction:
-    """Read a transaction, which is all of the bytes, each number in its shortest spelling. Raises InvalidBitcoin."""
-    reading = _Reading(raw)
+    """Read a transaction, which is all of the bytes, each size in its shortest spelling. Raises InvalidBitcoin."""
+    reading = Reading(raw, InvalidBitcoin)
     version = reading.number(4)
-    inputs = list[Input]()
-    for _ in range(reading.size()):
-        txid, vout = readable(reading.take(32)), reading.number(4)
-        inputs.append(Input(f"{txid}:{vout}", reading.take(reading.size()), reading.number(4)))
-    outputs = list[Output]()
-    for _ in range(reading.size()):
-        outputs.append(Output(reading.number(8), reading.take(reading.size())))
-    transaction = BitcoinTransaction(tuple(inputs), tuple(outputs), version, reading.number(4))
+    inputs = tuple(_read_input(reading) for _ in range(reading.size()))
+    outputs = tuple(Output(reading.number(8), reading.take(reading.size())) for _ in range(reading.size()))
     if not inputs or not outputs:
         raise InvalidBitcoin("a transaction has inputs and outputs")
-    if transaction.raw != raw:
-        raise InvalidBitcoin("the bytes go on behind the transaction, or spell a number in another way")
-    if any(each.satoshis > LARGEST for each in outputs) or sum(each.satoshis for each in outputs) > LARGEST:
-        raise InvalidBitcoin("an output has more satoshis than there are")
+    transaction = BitcoinTransaction(inputs, outputs, version, reading.number(4))
+    if not reading.at_end:
+        raise InvalidBitcoin("the bytes go on behind the transaction")
+    if sum(each.satoshis for each in outputs) > LARGEST:
+        raise InvalidBitcoin("the outputs have more satoshis than there are")
     return transaction
 
 
+def _read_input(reading: Reading) -> Input:
+    outpoint = f"{reading.hash()}:{reading.number(4)}"
+    return Input(outpoint, reading.take(reading.size()), reading.number(4))
+
+
 def anchored(script: bytes) -> bytes | None:
-    """Give the one push of a script ``OP_FALSE OP_RETURN <push>``; none of any other script."""
-    if script[:2] != bytes([0, _op_return]) or len(script) < 3:
-        return None
-    reading = _Reading(script)
-    reading.at = 2
+    """Give the one push of a script ``OP_FALSE OP_RETURN <push>`` in its shortest spelling; none of any other."""
+    reading = Reading(script, InvalidBitcoin)
     try:
+        reading.take(2)
         code = reading.number(1)
-        size = code if 0 < code <= _longest_direct else reading.number(_pushes[code])
-        pushed = reading.take(size)
-    except (InvalidBitcoin, KeyError):
+        pushed = reading.take(reading.number(_pushes[code]) if code in _pushes else code)
+    except InvalidBitcoin:
         return None
-    return pushed if reading.at == len(script) and anchoring_script(pushed) == script else None
+    return pushed if pushed and anchoring_script(pushed) == script else None
 
 
 def anchoring_script(content: bytes) -> bytes:
-    """Write ``OP_FALSE OP_RETURN <push>``, the push in its shortest spelling."""
+    """Write ``OP_FALSE OP_RETURN <push>`` of 1 to 2^32 - 1 bytes, the push in its shortest spelling."""
     size = len(content)
     if size <= _longest_direct:
         push = bytes([size])
@@ -175,7 +150,6 @@ def read_header(header: bytes) -> BlockHeader:
     """Read a block's header. Raises InvalidBitcoin."""
     if len(header) != HEADER_BYTES:
         raise InvalidBitcoin("a block's header has 80 bytes")
-    reading = _Reading(header)
-    reading.take(4)
-    previous, root = readable(reading.take(32)), readable(reading.take(32))
-    return BlockHeader(previous, root, reading.number(4), reading.number(4), readable(twice(header)))
+    reading = Reading(header, InvalidBitcoin)
+    reading.number(4)  # the version, of which nothing follows
+    return BlockHeader(reading.hash(), reading.hash(), reading.number(4), reading.number(4), readable(twice(header)))

@@ -14,17 +14,13 @@ from typing import Final
 
 from log import ecdsa
 from log.canonical import base32_id, canonical_json
+from log.der import InvalidDer, read_der
 from log.public_keys import InvalidKey, PublicKey, public_key, secp256k1
 from log.signatures import InvalidSignature
 
 algorithm: Final = "bsv-ecdsa-secp256k1"
 protocol: Final = "sl-drm"
 version: Final = 1
-
-_compact_bytes: Final = 64
-_der_bytes: Final = (8, 72)
-_integer: Final = 0x02
-_sequence: Final = 0x30
 
 
 def intent_signed_bytes(record: Mapping[str, object]) -> bytes:
@@ -56,7 +52,10 @@ def publisher(pubkey: str) -> PublicKey:
 def verify_intent(key: PublicKey, signed_bytes: bytes, signature_b64: str) -> None:
     """Check a holder's signature (canonical standard base64); return only if it holds. Raises `InvalidSignature`."""
     signature = _decoded(signature_b64)
-    compact = signature if len(signature) == _compact_bytes else _compact(signature)
+    try:
+        compact = signature if len(signature) == ecdsa.signature_bytes else read_der(signature)
+    except InvalidDer as error:
+        raise InvalidSignature(error.detail) from None
     fault = ecdsa.fault_of(key, signed_bytes, compact)
     if fault is not None:
         raise InvalidSignature(fault)
@@ -70,27 +69,3 @@ def _decoded(signature_b64: str) -> bytes:
     if base64.b64encode(signature).decode("ascii") != signature_b64 or not signature:
         raise InvalidSignature("a signature is canonical standard base64")
     return signature
-
-
-def _compact(signature: bytes) -> bytes:
-    """Read DER in its one spelling."""
-    least, most = _der_bytes
-    if not least <= len(signature) <= most or signature[:2] != bytes([_sequence, len(signature) - 2]):
-        raise InvalidSignature("a signature is DER, or 64 bytes r and s")
-    r, rest = _number(signature[2:])
-    s, rest = _number(rest)
-    if rest:
-        raise InvalidSignature("the signature's DER goes on behind s")
-    return r + s
-
-
-def _number(content: bytes) -> tuple[bytes, bytes]:
-    """Read a positive number of at most 32 bytes as 32, and what comes behind it."""
-    size = content[1] if len(content) > 1 else 0
-    number, rest = content[2 : 2 + size], content[2 + size :]
-    spelled = len(number) == size > 0 and content[0] == _integer and number[0] < 0x80  # no sign
-    padded = size > 1 and number[0] == 0 and number[1] < 0x80  # as above
-    value = number.lstrip(b"\0")
-    if not spelled or padded or len(value) > _compact_bytes // 2:
-        raise InvalidSignature("the signature's DER spells r or s in another way than the shortest")
-    return value.rjust(_compact_bytes // 2, b"\0"), rest

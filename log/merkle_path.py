@@ -1,12 +1,12 @@
 """Merkle paths of a chain's blocks: from a transaction up to the root that a block's header names (BRC-74).
 
-Hashes are SHA-256 twice. A transaction's id and a root are 64 hex digits in the order that people read, which is that
-of the bytes turned around.
+A transaction's id and a root are 64 hex digits in the order that people read.
 """
 
-import hashlib
 from collections.abc import Sequence
 from typing import Final, NamedTuple
+
+from log.bitcoin_bytes import HASH_BYTES, Reading, compact_size, lying, readable, twice
 
 DATA: Final = 0
 DUPLICATE: Final = 1
@@ -26,29 +26,6 @@ class Leaf(NamedTuple):
     transaction: bool
 
 
-def twice(content: bytes) -> bytes:
-    """Give SHA-256 of SHA-256."""
-    return hashlib.sha256(hashlib.sha256(content).digest()).digest()
-
-
-def readable(digest: bytes) -> str:
-    """Give a hash as people read it."""
-    return digest[::-1].hex()
-
-
-def lying(readable_hash: str) -> bytes:
-    """Give a hash as it lies in blocks. Raises ValueError."""
-    return bytes.fromhex(readable_hash)[::-1]
-
-
-def compact_size(number: int) -> bytes:
-    """Write a number as Bitcoin's CompactSize."""
-    for prefix, size in ((b"", 1), (b"\xfd", 2), (b"\xfe", 4)):
-        if number < (0xFD if size == 1 else 1 << 8 * size):
-            return prefix + number.to_bytes(size, "little")
-    return b"\xff" + number.to_bytes(8, "little")
-
-
 def _levels(txids: Sequence[str]) -> list[list[bytes]]:
     level = [lying(txid) for txid in txids]
     levels = [level]
@@ -65,7 +42,10 @@ def merkle_root(txids: Sequence[str]) -> str:
 
 
 def bump_of(height: int, txids: Sequence[str], txid: str) -> bytes:
-    """Write the path of a transaction in the block of a height. Raises ValueError where the block doesn't have it."""
+    """Write the path of a transaction in the block of a height, whose transactions are given in their order.
+
+    Raises ValueError where the block doesn't have it.
+    """
     at, levels = txids.index(txid), _levels(txids)
     written = [compact_size(height), bytes([max(1, len(levels) - 1)])]
     if len(txids) == 1:
@@ -81,42 +61,27 @@ def bump_of(height: int, txids: Sequence[str], txid: str) -> bytes:
     return b"".join(written)
 
 
-class _Reading:
-    def __init__(self, content: bytes) -> None:
-        self._content, self._at = content, 0
-
-    def take(self, size: int) -> bytes:
-        taken = self._content[self._at : self._at + size]
-        if len(taken) < size:
-            raise InvalidMerklePath("the Merkle path is cut off")
-        self._at += size
-        return taken
-
-    def number(self) -> int:
-        first = self.take(1)[0]
-        return first if first < 0xFD else int.from_bytes(self.take(1 << first - 0xFC), "little")
-
-    def at_end(self) -> bool:
-        return self._at == len(self._content)
-
-
 def _read(bump: bytes) -> tuple[int, list[dict[int, Leaf]]]:
-    reading = _Reading(bump)
-    height, deep = reading.number(), reading.take(1)[0]
+    reading = Reading(bump, InvalidMerklePath)
+    height, deep = reading.size(), reading.number(1)
     if not 1 <= deep <= DEEPEST:
         raise InvalidMerklePath("a Merkle path has 1 to 64 levels")
-    levels = list[dict[int, Leaf]]()
-    for _ in range(deep):
-        level = dict[int, Leaf]()
-        for _ in range(reading.number()):
-            offset, flag = reading.number(), reading.take(1)[0]
-            if flag not in {DATA, DUPLICATE, TRANSACTION} or offset in level:
-                raise InvalidMerklePath("a leaf of the Merkle path is there twice, or of no known kind")
-            level[offset] = Leaf(None if flag == DUPLICATE else reading.take(32), flag == TRANSACTION)
-        levels.append(level)
-    if not reading.at_end():
+    levels = [_read_level(reading, depth) for depth in range(deep)]
+    if not reading.at_end:
         raise InvalidMerklePath("something follows the Merkle path")
     return height, levels
+
+
+def _read_level(reading: Reading, depth: int) -> dict[int, Leaf]:
+    level = dict[int, Leaf]()
+    for _ in range(reading.size()):
+        offset, flag = reading.size(), reading.number(1)
+        if flag not in {DATA, DUPLICATE, TRANSACTION} or offset in level:
+            raise InvalidMerklePath("a leaf of the Merkle path is there twice, or of no known kind")
+        if flag == TRANSACTION and depth > 0:
+            raise InvalidMerklePath("a transaction lies above the lowest level of the Merkle path")
+        level[offset] = Leaf(None if flag == DUPLICATE else reading.take(HASH_BYTES), flag == TRANSACTION)
+    return level
 
 
 def height_and_root(bump: bytes, txid: str) -> tuple[int, str]:
