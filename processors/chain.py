@@ -1,6 +1,10 @@
 """A chain takes transactions and says which block has them; no answer of it is taken for more than it says."""
 
-from typing import NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+
+Family: TypeAlias = Literal["bsv", "btc"]
+FAMILIES: Final[tuple[Family, ...]] = ("bsv", "btc")
+"""Chains whose signatures have FORKID, and those whose signatures don't."""
 
 
 class ChainUnavailable(ConnectionError):

@@ -57,7 +57,7 @@ def test_the_path_that_brc_74_shows_leads_to_its_root_from_each_of_its_transacti
 
 
 def test_the_only_transaction_of_a_block_is_its_root() -> None:
-    # bsv-sdk doesn't read such a path, as @bsv/sdk does: see tests/processors/test_anchor_interpreter.py
+    # bsv-sdk doesn't read such a path, as @bsv/sdk does: see tests/processors/test_another_interpreter.py
     (txid,) = txids(1)
     assert merkle_root([txid]) == txid
     assert height_and_root(bump_of(0, [txid], txid), txid) == (0, txid)
