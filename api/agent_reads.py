@@ -22,8 +22,8 @@ from log.token import Positions, token_at
 from projections import ledger_agent_queries, ledger_stake_queries
 from projections.generations import Generation
 from projections.ledger_agent_queries import StoredAgent
-from projections.ledger_pages import Behind
 from projections.ledger_stake_queries import StoredProposal, StoredStake
+from projections.pages import Behind
 from projections.postgres import Transaction
 from projections.reads import vector
 

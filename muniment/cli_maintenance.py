@@ -17,7 +17,7 @@ from muniment.settings import Settings
 ALL: Final = "all"
 PLAYLISTS: Final = "playlists"
 RECORDS: Final = "records"
-REBUILT: Final = ("facts", "signers", PLAYLISTS, "webhooks", "identity", "ledger", RECORDS, ALL)
+REBUILT: Final = ("facts", "signers", PLAYLISTS, "webhooks", "identity", "ledger", RECORDS, "publishing", ALL)
 SUPPLY: Final = "supply"
 IDENTITY: Final = "identity"
 CLIENT_ID: Final = "muniment-cli"

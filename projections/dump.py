@@ -11,6 +11,7 @@ from projections.generations import Generation, Projection, Table
 from projections.identity import IdentityProjection
 from projections.ledger import LedgerProjection
 from projections.postgres import Postgres, PostgresUnavailable, Transaction
+from projections.publishing import PublishingProjection
 from projections.records import RecordsProjection
 from projections.signers import SignersProjection
 from projections.webhooks import WebhooksProjection
@@ -22,6 +23,7 @@ PROJECTIONS: Sequence[Projection] = (
     IdentityProjection(),
     LedgerProjection(),
     RecordsProjection(),
+    PublishingProjection(),
 )
 """Every projection in Postgres, as it is compared and dumped; what writes them is given the keys that they need."""
 dump_timeout_ms = 3_600_000

@@ -12,8 +12,8 @@ from domain.identity.rotation import KeyRevoked, KeysRotated
 from log.following import Decided
 from projections import identity_dids, identity_keys, identity_operations, identity_past
 from projections.generations import Batch, Table
-from projections.ledger_rows import Place
 from projections.postgres import Transaction
+from projections.rows import Place
 
 OPERATIONS = (
     DidCreated,

@@ -10,8 +10,8 @@ from domain.identity.naming import HandleSet
 from domain.identity.recovery import DidRecovered
 from projections.generations import Table
 from projections.handle_queries import COLUMN, FUNCTION, INDEX
-from projections.ledger_rows import Place, Rows
 from projections.postgres import Transaction
+from projections.rows import Place, Rows
 
 DIDS = Table(
     "dids",

@@ -6,9 +6,9 @@ from typing import Any
 from domain.catalog import BY_CLASS
 from domain.identity.key import KeyWindow
 from projections.generations import Table
-from projections.ledger_rows import Place, text
 from projections.lines import Copying, line
 from projections.postgres import Transaction
+from projections.rows import Place, text
 
 KEYS = Table(
     "identity_keys",

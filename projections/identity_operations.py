@@ -7,8 +7,8 @@ from domain.identity.guardian import RecoveryCancelled
 from domain.identity.operation import SignedOperation
 from domain.identity.recovery import DidRecovered
 from projections.generations import Table
-from projections.ledger_rows import Place, Rows
 from projections.postgres import Transaction
+from projections.rows import Place, Rows
 
 OPERATIONS = Table(
     "identity_operations",

@@ -9,9 +9,9 @@ from domain.identity.creation import DidCreated
 from domain.identity.naming import HandleSet
 from domain.identity.recovery import DidRecovered
 from projections.generations import Table
-from projections.ledger_rows import Place, appending, text
 from projections.lines import line
 from projections.postgres import Transaction
+from projections.rows import Place, appending, text
 
 WINDOWS = Table(
     "identity_windows",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from projections.generations import Generation
-from projections.ledger_pages import columns
+from projections.pages import columns
 from projections.postgres import Transaction
 
 

@@ -23,8 +23,8 @@ from projections import (
     ledger_transfers,
 )
 from projections.generations import Batch, Table
-from projections.ledger_rows import Noun, Place
 from projections.postgres import Transaction
+from projections.rows import Noun, Place
 
 DEFINITIONS = (
     ledger_frames.DEFINITION,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from projections.compromised_keys import Signed, said_of
 from projections.fact_queries import Cut
 from projections.generations import Generation
-from projections.ledger_pages import columns
+from projections.pages import columns
 from projections.postgres import Transaction
 
 POSTING = (

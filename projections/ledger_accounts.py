@@ -7,9 +7,9 @@ from domain.ledger.agent import AgentRegistered
 from domain.ledger.developer import DeveloperRegistered
 from domain.ledger.registry import RegistryOpened
 from projections.generations import Table
-from projections.ledger_rows import Place, Rows, appending, text
 from projections.lines import line
 from projections.postgres import Transaction
+from projections.rows import Place, Rows, appending, text
 
 ACCOUNTS = Table(
     "accounts",

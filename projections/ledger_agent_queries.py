@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from projections.generations import Generation
-from projections.ledger_pages import NEWEST, Behind, behind, columns
+from projections.pages import NEWEST, Behind, behind, columns
 from projections.postgres import Transaction
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from domain.ledger.agent import AgentRegistered
 from projections.generations import Table
-from projections.ledger_rows import Place, appending, text
 from projections.lines import line
 from projections.postgres import Transaction
+from projections.rows import Place, appending, text
 
 AGENTS = Table(
     "agents",

@@ -5,9 +5,9 @@ from typing import Any
 from domain.did import identity
 from domain.ledger.developer import DeveloperRegistered
 from projections.generations import Table
-from projections.ledger_rows import Place, appending, text
 from projections.lines import line
 from projections.postgres import Transaction
+from projections.rows import Place, appending, text
 
 DEVELOPERS = Table(
     "developers",

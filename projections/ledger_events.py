@@ -5,16 +5,16 @@ Amounts are decimal strings and times RFC 3339, as everywhere over HTTP; an agen
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
 from domain.catalog import CATALOG
 from log.strict_json import dump
 from projections.generations import Table
-from projections.ledger_rows import Place, appending
 from projections.lines import line
 from projections.postgres import Transaction
+from projections.rows import Place, appending
+from projections.times import written_time
 
 EVENTS: Final = Table(
     "ledger_events", ("frame_id", "part", "pos", "idx", "at", "type", "event"), ("frame_id", "pos", "idx")
@@ -35,14 +35,6 @@ LARGE: Final = frozenset({
 """Members that can pass 2^53, which are decimal strings."""
 TIMES: Final = frozenset({"deadline", "expires_at", "unlocks_at", "timeout_at", "ends_at"})
 CARD: Final = "card"
-LAST_TIME_MS: Final = 253_402_300_799_999
-"""The last millisecond of the year 9999, which is where RFC 3339 ends."""
-
-
-def written_time(at: int) -> str:
-    """Write a time (ms since 1970 UTC) as RFC 3339; one that is past the year 9999 as that year's end."""
-    seconds, milliseconds = divmod(min(max(at, 0), LAST_TIME_MS), 1000)
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{milliseconds:03d}Z"
 
 
 def members(value: Any) -> Any:

@@ -13,8 +13,8 @@ from domain.ledger.posting import COUNTER, DESTROYED, ISSUED, TRANSIT
 from domain.ledger.reward import StakesRewarded
 from domain.ledger.transit import TransferAborted, TransferAccepted, TransferPrepared
 from projections.generations import Table
-from projections.ledger_rows import Place, Rows, blank
 from projections.postgres import Transaction
+from projections.rows import Place, Rows, blank
 
 FRAMES = Table(
     "frames",

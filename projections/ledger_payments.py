@@ -4,8 +4,8 @@ from typing import Any
 
 from domain.ledger.payment import PaymentCancelled, PaymentClaimed, PaymentExpired, PaymentHeld
 from projections.generations import Table
-from projections.ledger_rows import Place, Rows
 from projections.postgres import Transaction
+from projections.rows import Place, Rows
 
 PAYMENTS = Table(
     "payments",

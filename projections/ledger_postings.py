@@ -18,9 +18,9 @@ from domain.ledger.transit import TransferAborted, TransferAccepted, TransferPre
 from projections.generations import Table
 from projections.ledger_accounts import Accounts
 from projections.ledger_payments import Payments
-from projections.ledger_rows import Place, appending
 from projections.lines import line
 from projections.postgres import Transaction
+from projections.rows import Place, appending
 
 POSTINGS = Table(
     "account_postings",

@@ -5,8 +5,8 @@ from typing import Any
 from domain.did import identity
 from domain.ledger.proposal import ProposalOpened, ProposalTallied, VoteCast
 from projections.generations import Table
-from projections.ledger_rows import Place, Rows
 from projections.postgres import Transaction
+from projections.rows import Place, Rows
 
 PROPOSALS = Table(
     "proposals",

@@ -9,8 +9,8 @@ from typing import Any
 from domain.ledger.registry import Terms
 from log.strict_json import parse_own
 from projections.generations import Generation
-from projections.ledger_pages import columns
 from projections.ledger_registries import read_terms
+from projections.pages import columns
 from projections.postgres import Transaction
 
 SUPPLY = (

@@ -8,8 +8,8 @@ from typing import Any
 from domain.ledger.registry import ParameterChanged, Premium, RegistryChanged, RegistryOpened, Terms, changed_terms
 from domain.ledger.stake import StakePlaced, StakeWithdrawn
 from projections.generations import Table
-from projections.ledger_rows import Place, Rows
 from projections.postgres import Transaction
+from projections.rows import Place, Rows
 
 REGISTRIES = Table(
     "registries",

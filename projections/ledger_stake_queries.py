@@ -6,8 +6,8 @@ from typing import Any
 
 from domain.did import identity
 from projections.generations import Generation
-from projections.ledger_pages import NEWEST, Behind, behind, columns
 from projections.ledger_stakes import OWNER
+from projections.pages import NEWEST, Behind, behind, columns
 from projections.postgres import Transaction
 from projections.reads import vector
 

@@ -5,8 +5,8 @@ from typing import Any
 from domain.ledger.reward import StakesRewarded
 from domain.ledger.stake import StakePlaced, StakeWithdrawn
 from projections.generations import Table
-from projections.ledger_rows import Place, Rows
 from projections.postgres import Transaction
+from projections.rows import Place, Rows
 
 STAKES = Table(
     "stakes",

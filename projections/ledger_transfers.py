@@ -16,9 +16,9 @@ from domain.ledger.transit import (
     TransferRejected,
 )
 from projections.generations import Table
-from projections.ledger_rows import Place, Rows, appending, blank
 from projections.lines import line
 from projections.postgres import Transaction
+from projections.rows import Place, Rows, appending, blank
 
 TRANSFERS = Table(
     "transfers",

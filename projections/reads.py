@@ -21,6 +21,7 @@ READ = {
     "identity": "identity",
     "ledger": "ledger",
     "records": "records",
+    "publishing": "publishing",
 }
 """By projection the context that it follows."""
 BESIDE = {"records": ("identity",), "ledger": ("identity",)}

@@ -27,7 +27,7 @@ VOLATILE = (
     (re.compile(r"(fct|wh|cmd|req|acc|agt|trf|pay|stk|prp|med)_[a-z0-9]+"), r"\1_ID"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
     (re.compile(r"whsec_[A-Za-z0-9+/=]+"), "SECRET"),
-    (re.compile(r"(facts|identity|ledger|records)/\d+/\d+"), "POSITION"),
+    (re.compile(r"(facts|identity|ledger|records|publishing)/\d+/\d+"), "POSITION"),
     (re.compile(r"\b[\d.]+ s\b"), "SECONDS"),
     (re.compile(r'"(position|signature|body_hash|request_id|next_cursor)":\s*"[^"]*"'), r'"\1": "…"'),
     (re.compile(r"sha256=\S+"), "HMAC"),

@@ -18,7 +18,7 @@ async def emptied(postgres: Postgres) -> None:
     async with postgres.transaction() as transaction:
         found = await transaction.rows(
             "SELECT nspname FROM pg_namespace"
-            " WHERE nspname ~ '^((facts|signers|webhooks|identity|ledger|records)_g[0-9]+|muniment)$'"
+            " WHERE nspname ~ '^((facts|signers|webhooks|identity|ledger|records|publishing)_g[0-9]+|muniment)$'"
         )
         for (schema,) in found:
             await transaction.run(f"DROP SCHEMA {schema} CASCADE")

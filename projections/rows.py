@@ -41,6 +41,8 @@ def text(value: Any) -> str | None:
         return value
     if value is True or value is False:
         return "t" if value else "f"
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
     return str(value)
 
 

@@ -1,4 +1,4 @@
-"""Pages of the ledger: newest first, each behind the last item of the one before."""
+"""Pages of a list, newest first, each behind the last item of the one before."""
 
 from dataclasses import fields
 from typing import Any, TypeAlias
