@@ -47,17 +47,24 @@ def bump_of(height: int, txids: Sequence[str], txid: str) -> bytes:
     Raises ValueError where the block doesn't have it.
     """
     at, levels = txids.index(txid), _levels(txids)
-    written = [compact_size(height), bytes([max(1, len(levels) - 1)])]
-    if len(txids) == 1:
+    besides = [(level, at >> depth ^ 1) for depth, level in enumerate(levels[:-1])]
+    return bump_of_branch(height, at, [level[at] if at < len(level) else None for level, at in besides], txid)
+
+
+def bump_of_branch(height: int, at: int, besides: Sequence[bytes | None], txid: str) -> bytes:
+    """Write the path of a block's transaction of a number from the hashes beside it, one a level, as they lie in blocks.
+
+    None is the hash on its left once more. Raises ValueError.
+    """
+    written = [compact_size(height), bytes([max(1, len(besides))])]
+    if not besides:
         return b"".join([*written, compact_size(1), compact_size(0), bytes([TRANSACTION]), lying(txid)])
-    for depth, level in enumerate(levels[:-1]):
-        beside = at ^ 1
-        leaf = compact_size(beside) + (bytes([DATA]) + level[beside] if beside < len(level) else bytes([DUPLICATE]))
-        leaves = [leaf]
+    for depth, digest in enumerate(besides):
+        beside = at >> depth ^ 1
+        leaves = [compact_size(beside) + (bytes([DUPLICATE]) if digest is None else bytes([DATA]) + digest)]
         if depth == 0:
-            leaves.insert(at & 1, compact_size(at) + bytes([TRANSACTION]) + level[at])
+            leaves.insert(at & 1, compact_size(at) + bytes([TRANSACTION]) + lying(txid))
         written += [compact_size(len(leaves)), *leaves]
-        at >>= 1
     return b"".join(written)
 
 

@@ -1,0 +1,1 @@
+"""Chains over HTTP, against servers that play answers, and against a real node."""
