@@ -26,6 +26,24 @@ class Leaf(NamedTuple):
     transaction: bool
 
 
+class MerkleTree:
+    """The tree over a block's transactions, in their order; built once, it gives the path of each of them."""
+
+    def __init__(self, txids: Sequence[str]) -> None:
+        self._txids, self._levels = txids, _levels(txids)
+
+    @property
+    def root(self) -> str:
+        """Give what the block's header names."""
+        return readable(self._levels[-1][0])
+
+    def bump(self, height: int, txid: str) -> bytes:
+        """Write the path of a transaction in the block of a height. Raises ValueError where the block hasn't it."""
+        at, levels = self._txids.index(txid), self._levels
+        besides = [(level, at >> depth ^ 1) for depth, level in enumerate(levels[:-1])]
+        return bump_of_branch(height, at, [level[at] if at < len(level) else None for level, at in besides], txid)
+
+
 def _levels(txids: Sequence[str]) -> list[list[bytes]]:
     level = [lying(txid) for txid in txids]
     levels = [level]
@@ -38,21 +56,16 @@ def _levels(txids: Sequence[str]) -> list[list[bytes]]:
 
 def merkle_root(txids: Sequence[str]) -> str:
     """Give the root over a block's transactions, in their order."""
-    return readable(_levels(txids)[-1][0])
+    return MerkleTree(txids).root
 
 
 def bump_of(height: int, txids: Sequence[str], txid: str) -> bytes:
-    """Write the path of a transaction in the block of a height, whose transactions are given in their order.
-
-    Raises ValueError where the block doesn't have it.
-    """
-    at, levels = txids.index(txid), _levels(txids)
-    besides = [(level, at >> depth ^ 1) for depth, level in enumerate(levels[:-1])]
-    return bump_of_branch(height, at, [level[at] if at < len(level) else None for level, at in besides], txid)
+    """Write the path of a transaction in the block of a height. Raises ValueError where the block doesn't have it."""
+    return MerkleTree(txids).bump(height, txid)
 
 
 def bump_of_branch(height: int, at: int, besides: Sequence[bytes | None], txid: str) -> bytes:
-    """Write the path of a block's transaction of a number from the hashes beside it, one a level, as they lie in blocks.
+    """Write the path of a block's transaction of a number from the hashes beside it, one a level, as they lie there.
 
     None is the hash on its left once more. Raises ValueError.
     """

@@ -34,6 +34,8 @@ DOORS: dict[str, set[str]] = {
     "Crypto": {"log/signatures.py", "log/signature_hash.py"},
     "bsv": {"processors/bsv_signing.py"},
     "rfc8785": {"log/canonical.py"},
+    "bsv": {"processors/anchor_transactions.py", "processors/devnet_scripts.py"},
+    "sqlite3": {"processors/devnet_file.py"},
     "jsonschema_rs": {"api/json_schemas.py"},
     "faust": {"processors/faust_app.py"},
     "obstore": {"processors/media_storage.py"},
