@@ -65,7 +65,7 @@ def bump_of(height: int, txids: Sequence[str], txid: str) -> bytes:
 
 
 def bump_of_branch(height: int, at: int, besides: Sequence[bytes | None], txid: str) -> bytes:
-    """Write the path of a block's transaction of a number from the hashes beside it, one a level, as they lie there.
+    """Write the path of a transaction, the one of that number in its block, from the hashes beside it, level by level.
 
     None is the hash on its left once more. Raises ValueError.
     """

@@ -44,7 +44,7 @@ class KeyFileError(Exception):
 def read_key_file(path: Path) -> JsonObject:
     """Read a file that none but its owner can read, an object of JSON. Raises `KeyFileError`."""
     try:
-        document = strict_json.parse(_read_private_file(path))
+        document = strict_json.parse(read_private_file(path))
     except strict_json.MalformedJson as error:
         raise KeyFileError(KeyFileProblem.MALFORMED, path, error.detail) from None
     if not isinstance(document, dict):
@@ -52,7 +52,8 @@ def read_key_file(path: Path) -> JsonObject:
     return document
 
 
-def _read_private_file(path: Path) -> bytes:
+def read_private_file(path: Path) -> bytes:
+    """Read a file of at most 4 KiB that none but its owner can read. Raises `KeyFileError`."""
     try:
         # Not blocking: the path may name a pipe that nobody writes to.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from muniment import setting_values
-from muniment.gateway_settings import GatewaySettings
+from muniment.chain_settings import ChainSettings
 from muniment.setting_values import setting
 
 PREFIX: Final = "MUNIMENT_"
@@ -51,7 +51,7 @@ class InvalidSetting(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(GatewaySettings):
+class Settings(ChainSettings):
     """What the processes are run with. Each field is a flag ``--like-this`` and a variable ``MUNIMENT_LIKE_THIS``."""
 
     data: Path = setting(  # noqa: RUF009 - it gives a field, as dataclasses.field does

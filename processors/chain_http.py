@@ -4,22 +4,18 @@ A place is reached by https, or by http on this very machine. Nothing follows a 
 a credential or what was answered.
 """
 
-import asyncio
-import base64
-import ipaddress
 import itertools
 import socket
-import ssl
 import time
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, Self
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 import aiohttp
 
 from domain.json_value import JsonValue
 from log import strict_json
 from processors.chain import ChainUnavailable
+from processors.chain_place import is_loopback, read_chain_url
 from processors.webhook_retrying import asked_wait_ms
 
 CHAIN_TIMEOUT_S: Final = 20.0
@@ -29,19 +25,7 @@ CHAIN_ANSWER_BYTES: Final = 16 << 20
 LONGEST_REST_MS: Final = 600_000
 SHORTEST_REST_MS: Final = 1_000
 """How long a place that asks for a rest is left alone, at the most and at the least."""
-MAX_URL_CHARACTERS: Final = 2048
 _asks_for_rest: Final = frozenset({429, 503})
-
-
-class InvalidChainUrl(ValueError):
-    """A URL at which no chain is asked; the message says what it must be and repeats nothing of it."""
-
-
-class ChainUrl(NamedTuple):
-    """Where a chain answers, without a slash at its end, and the ``user:password`` that its URL had."""
-
-    url: str
-    credentials: str | None
 
 
 class Answer(NamedTuple):
@@ -64,40 +48,10 @@ class Answer(NamedTuple):
             raise ChainUnavailable(f"the chain's answer (status {self.status}) can't be read") from None
 
 
-def read_chain_url(given: str) -> ChainUrl:
-    """Read where a chain answers. Raises InvalidChainUrl."""
-    try:
-        parts = urlsplit(given)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise InvalidChainUrl("is no URL") from None
-    unprintable = any(each <= " " or each == "\x7f" for each in given)
-    if not host or port == 0 or parts.query or parts.fragment or unprintable or len(given) > MAX_URL_CHARACTERS:
-        raise InvalidChainUrl("is a URL with a host, without blanks, query and fragment")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
-        raise InvalidChainUrl("starts with https://, or with http:// where the chain answers on this very machine")
-    user, at, place = parts.netloc.rpartition("@")
-    name, _, password = user.partition(":")
-    url = urlunsplit((parts.scheme, place, parts.path.rstrip("/"), "", ""))
-    return ChainUrl(url, f"{unquote(name)}:{unquote(password)}" if at else None)
-
-
-def basic(credentials: str) -> str:
-    """Write ``user:password`` as the header Authorization has it (RFC 7617)."""
-    return "Basic " + base64.b64encode(credentials.encode()).decode("ascii")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
 def _loopback_socket(info: tuple[Any, ...]) -> socket.socket:
     """Make the socket of a connection to this machine, whatever ``localhost`` resolves to."""
     family, kind, protocol, _, address = info
-    if not _is_loopback(str(address[0])):
+    if not is_loopback(str(address[0])):
         raise OSError("not this machine")
     return socket.socket(family, kind, protocol)
 
@@ -119,7 +73,6 @@ class ChainHttp:
             connector=aiohttp.TCPConnector(
                 resolver=aiohttp.ThreadedResolver(),
                 socket_factory=_loopback_socket if in_clear else None,
-                ssl=ssl.create_default_context(),
             ),
             headers={**self._headers, "Accept-Encoding": "identity"},
             timeout=aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=CHAIN_CONNECT_TIMEOUT_S),
@@ -166,9 +119,11 @@ class ChainHttp:
             # A reused connection that the place closes meanwhile fails here too: to send again is the caller's choice.
             async with self._client.request(method, url, data=body, headers=headers, allow_redirects=False) as response:
                 return await self._read(response, answer_bytes)
+        except ChainUnavailable:
+            raise  # which is an OSError too
         except TimeoutError:
             raise ChainUnavailable("the chain did not answer in time") from None
-        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise ChainUnavailable(f"the chain can't be asked ({type(error).__name__})") from None
         except ValueError:
             raise ChainUnavailable("the chain's URL can't be used") from None

@@ -9,7 +9,8 @@ import pytest
 from log.bitcoin import read_header
 from log.merkle_path import height_and_root
 from processors.chain import Block, ChainUnavailable, Refused, Seen
-from processors.chain_http import ChainHttp, basic, read_chain_url
+from processors.chain_http import ChainHttp
+from processors.chain_place import basic, read_chain_url
 from processors.node_chain import NodeChain
 from tests.chain.btcd import BUILD_S, Btcd, running_btcd
 from tests.chain.spending import Coin, Purse
