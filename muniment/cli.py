@@ -21,6 +21,7 @@ NOUNS: Final[Mapping[str, Sequence[str]]] = {
     "cli_records": ("records", "schemas"),
     "cli_media": ("media", "erase"),
     "cli_gateway": ("feeds", "profile", "search", "tip"),
+    "cli_publish": ("verify-record",),
     "cli_events": ("events",),
     "cli_operations": ("health", "commands"),
     "cli_service_keys": ("keys",),

@@ -18,6 +18,7 @@ from muniment.client import Client
 from muniment.client.refusals import Forbidden
 from muniment.first_collections import bring_collections
 from muniment.operator import Genesis, make_admin, open_first_frame, operator_key, sealing_key, vault_key
+from muniment.pool_key import make_pool_key
 from muniment.settings import NO_FRAME, Settings, unknown_variables
 from muniment.signing_key import SigningKey
 from muniment.stack import embedded
@@ -66,6 +67,7 @@ class _Up:
         settings = replace(self._settings, data=data)
         sealing_key(settings)
         vault_key(settings)
+        make_pool_key(settings)
         _note("starting " + ", ".join(ROLES))
         return [self._process(role) for role in ROLES]
 

@@ -40,9 +40,12 @@ def test_a_value_that_cannot_be_used_is_refused_with_its_name(variable: str, val
 
 def test_a_secret_is_in_no_flag_and_in_no_text() -> None:
     for setting in TABLE:
-        if setting.name in {"hook_secret", "webhook_key", "service_key"}:
+        if setting.name in {"hook_secret", "webhook_key", "service_key", "bsv_private_key"}:
             assert setting.flag is None
-    environment = {f"MUNIMENT_{name}": "s3cret" for name in ("HOOK_SECRET", "WEBHOOK_KEY", "SERVICE_KEY", "POSTGRES")}
+    environment = {
+        f"MUNIMENT_{name}": "s3cret"
+        for name in ("HOOK_SECRET", "WEBHOOK_KEY", "SERVICE_KEY", "BSV_PRIVATE_KEY", "POSTGRES")
+    }
     assert "s3cret" not in repr(read_settings({}, environment))
 
 
