@@ -67,7 +67,8 @@ class _Up:
         settings = replace(self._settings, data=data)
         sealing_key(settings)
         vault_key(settings)
-        make_pool_key(settings)
+        if settings.chain == "devnet":
+            make_pool_key(settings)
         _note("starting " + ", ".join(ROLES))
         return [self._process(role) for role in ROLES]
 
