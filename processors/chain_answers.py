@@ -42,7 +42,7 @@ _passing: Final = (
 )
 """The words for what passes with time."""
 
-Fate = Literal["unspent", "spent", "unknown"]
+Fate = Literal["unspent", "ours", "spent", "unknown"]
 
 
 class Lookup(Protocol):
@@ -52,8 +52,11 @@ class Lookup(Protocol):
         """Tell whether a transaction is in a block of the chain, or waits for one."""
         ...
 
-    async def fate(self, outpoint: str) -> Fate:
-        """Tell whether an output was spent, also by a transaction in no block; ``unknown`` where there is none."""
+    async def fate(self, outpoint: str, txid: str) -> Fate:
+        """Tell whether an output was spent, by a transaction of that id (``ours``) or another, in a block or in none.
+
+        It is ``unknown`` where there is no such output. A place that doesn't say who spent it says ``spent``.
+        """
         ...
 
 
@@ -63,23 +66,26 @@ async def rule(words: str, raw: bytes, lookup: Lookup, *, undecided: bool = Fals
     Returns where the chain has it; raises Refused where it never will, and ChainUnavailable where that isn't certain:
     what it spends may still have to arrive. ``undecided`` says so where the words don't.
     """
-    said = words.lower()
-    if any(each in said for each in _taken) or await lookup.has(txid_of(raw)):
+    said, txid = words.lower(), txid_of(raw)
+    if any(each in said for each in _taken) or await lookup.has(txid):
         return
     if any(each in said for each in _passing):
         raise ChainUnavailable("the chain doesn't take this transaction yet")
-    spent = await _spent(raw, lookup)
+    fates = {outpoint: await lookup.fate(outpoint, txid) for outpoint in _spends(raw)}
+    # Another process may have sent the same bytes meanwhile: then it is they that spend what is spent.
+    if "ours" in fates.values() or await lookup.has(txid):
+        return
+    spent = tuple(outpoint for outpoint, fate in fates.items() if fate == "spent")
     if not spent and (undecided or any(each in said for each in _undecided)):
         raise ChainUnavailable("the chain doesn't know yet what this transaction spends")
     raise Refused(printable(words), spent)
 
 
-async def _spent(raw: bytes, lookup: Lookup) -> tuple[str, ...]:
+def _spends(raw: bytes) -> list[str]:
     try:
-        inputs = read_transaction(raw).inputs
+        return [each.outpoint for each in read_transaction(raw).inputs]
     except InvalidBitcoin:
-        return ()
-    return tuple([each.outpoint for each in inputs if await lookup.fate(each.outpoint) == "spent"])
+        return []
 
 
 def printable(words: str) -> str:

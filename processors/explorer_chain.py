@@ -104,14 +104,13 @@ class ExplorerChain:
         """Tell whether the explorer has a transaction, in a block of the chain or in none. Raises ChainUnavailable."""
         return await self._get(f"tx/hash/{txid}") is not None
 
-    async def fate(self, outpoint: str) -> Fate:
+    async def fate(self, outpoint: str, txid: str) -> Fate:
         """Tell what became of an output. Raises ChainUnavailable."""
-        txid, _, vout = outpoint.partition(":")
-        spent = await self._get(f"tx/{txid}/{vout}/spent")
+        made_by, _, vout = outpoint.partition(":")
+        spent = await self._get(f"tx/{made_by}/{vout}/spent")
         if spent is not None:
-            a_hash(members(spent, "spender").get("txid"), "txid")
-            return "spent"
-        return "unspent" if await self.has(txid) else "unknown"
+            return "ours" if a_hash(members(spent, "spender").get("txid"), "txid") == txid else "spent"
+        return "unspent" if await self.has(made_by) else "unknown"
 
     async def _inclusion(self, block: Block, txid: str) -> Inclusion:
         found = await self._get(f"tx/{txid}/proof/tsc")

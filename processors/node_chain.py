@@ -102,33 +102,35 @@ class NodeChain:
         """Tell whether the node has a transaction, in a block of the chain or in none. Raises ChainUnavailable."""
         return await self._found(txid) is not None
 
-    async def fate(self, outpoint: str) -> Fate:
+    async def fate(self, outpoint: str, txid: str) -> Fate:
         """Tell what became of an output. Raises ChainUnavailable."""
-        txid, _, vout = outpoint.partition(":")
+        made_by, _, number_there = outpoint.partition(":")
+        vout = int(number_there)
         try:
             # The unspent outputs of btcd's blocks are those that its pool spends, too: it has another call for these.
-            if await self._ask("gettxout", txid, int(vout), True) is not None:  # noqa: FBT003 - by position in JSON-RPC
-                return "spent" if await self._is_spent_in_pool(txid, int(vout)) else "unspent"
+            if await self._ask("gettxout", made_by, vout, True) is not None:  # noqa: FBT003 - by position in JSON-RPC
+                spender = await self._spender_in_pool(made_by, vout)
+                return "unspent" if spender is None else "ours" if spender == txid else "spent"
         except _RpcError as error:
             raise _unavailable(error) from None
-        found = await self._found(txid)
+        found = await self._found(made_by)
         if found is None:
             return "unknown"
         try:
             outputs = read_transaction(hex_bytes(found.get("hex"), "hex")).outputs
         except InvalidBitcoin:
             return "spent"  # one with witnesses, whose outputs can't be counted here
-        return "spent" if int(vout) < len(outputs) else "unknown"
+        return "spent" if vout < len(outputs) else "unknown"
 
-    async def _is_spent_in_pool(self, txid: str, vout: int) -> bool:
+    async def _spender_in_pool(self, txid: str, vout: int) -> str | None:
         try:
             spenders = await self._ask("gettxspendingprevout", [{"txid": txid, "vout": vout}])
         except _RpcError as error:
             if error.code == UNKNOWN_METHOD:
-                return False
+                return None
             raise
-        first = spenders[0] if isinstance(spenders, list) and spenders else None
-        return bool(members(first, "spender").get("spendingtxid"))
+        first = members(spenders[0] if isinstance(spenders, list) and spenders else None, "spender")
+        return text(first, "spendingtxid") if first.get("spendingtxid") else None
 
     async def _found(self, txid: str) -> Mapping[str, JsonValue] | None:
         """Find a transaction that waits, or is in a block of the chain; none that only a block beside it has."""

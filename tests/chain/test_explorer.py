@@ -75,6 +75,12 @@ async def test_what_is_refused_names_what_another_one_spent(answer: Played) -> N
         assert raised.value.spent == (OUTPOINT,)
 
 
+async def test_a_transaction_that_spent_its_own_inputs_is_taken() -> None:
+    answers = {BROADCAST: says("Missing inputs", 400), SPENT: says({"txid": SENT.txid, "vin": 0})}
+    async with stage(**answers) as played, explorer(played) as chain:
+        await chain.broadcast(SENT.raw)
+
+
 async def test_a_broken_rule_is_refused_in_one_short_line_and_names_no_output() -> None:
     answers = {BROADCAST: says("16: mandatory-script-verify\n" + "x" * 999, 400)}
     async with stage(**answers) as played, explorer(played) as chain:

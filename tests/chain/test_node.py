@@ -59,7 +59,7 @@ async def test_a_transaction_whose_outputs_are_all_spent_is_not_taken_for_one_th
 async def test_what_is_refused_names_what_another_one_spent(code: int, words: str) -> None:
     answers = {
         "sendrawtransaction": fails(code, words),
-        "getrawtransaction": in_turn(UNKNOWN, KNOWN_PARENT),
+        "getrawtransaction": in_turn(UNKNOWN, KNOWN_PARENT, UNKNOWN),
         "gettxout": NOTHING,
     }
     async with stage(**answers) as played, node(played) as chain:
@@ -67,6 +67,19 @@ async def test_what_is_refused_names_what_another_one_spent(code: int, words: st
             await chain.broadcast(SENT.raw)
         assert (raised.value.reason, raised.value.spent) == (words, (OUTPOINT,))
         assert ("gettxout", [PARENT.txid, 1, True]) in played.asked
+
+
+@pytest.mark.parametrize("looked_up", ["by another process", "in the pool"])
+async def test_a_transaction_that_arrives_while_it_is_looked_up_is_taken(looked_up: str) -> None:
+    found = says({"result": {"hex": SENT.raw.hex()}})
+    ours = says({"result": [{"txid": PARENT.txid, "vout": 1, "spendingtxid": SENT.txid}]})
+    answers = {"sendrawtransaction": fails(-25, "Missing inputs"), "gettxout": NOTHING}
+    if looked_up == "in the pool":
+        answers |= {"gettxout": says({"result": {}}), "gettxspendingprevout": ours, "getrawtransaction": UNKNOWN}
+    else:
+        answers["getrawtransaction"] = in_turn(UNKNOWN, KNOWN_PARENT, found)
+    async with stage(**answers) as played, node(played) as chain:
+        await chain.broadcast(SENT.raw)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +128,11 @@ async def test_what_may_still_be_taken_is_not_refused(code: int, words: str) -> 
 async def test_an_output_that_its_transaction_does_not_have_was_spent_by_nobody() -> None:
     answers = {"gettxout": NOTHING, "getrawtransaction": KNOWN_PARENT}
     async with stage(**answers) as played, node(played) as chain:
-        assert [await chain.fate(f"{PARENT.txid}:{vout}") for vout in (0, 1, 2)] == ["spent", "spent", "unknown"]
+        assert [await chain.fate(f"{PARENT.txid}:{vout}", SENT.txid) for vout in (0, 1, 2)] == [
+            "spent",
+            "spent",
+            "unknown",
+        ]
 
 
 def mined(txids: object, confirmations: object = 1) -> dict[str, Played]:
