@@ -10,7 +10,13 @@ from domain.catalog import BY_CLASS, BY_NAME
 from log.avro import UndecodableValue
 from log.message import Command
 from log.released import codec
-from processors import audit_identity_commands, audit_mandates, audit_record_commands, audit_statements
+from processors import (
+    audit_identity_commands,
+    audit_mandates,
+    audit_publishing_commands,
+    audit_record_commands,
+    audit_statements,
+)
 from processors.audit_names import Fault
 from processors.audit_signing_keys import SigningKey, signing_key
 
@@ -19,6 +25,7 @@ CHECKS: Final[Mapping[str, Callable[[Command], int]]] = {
     "identity": audit_identity_commands.check,
     "ledger": audit_mandates.check,
     "records": audit_record_commands.check,
+    "publishing": audit_publishing_commands.check,
 }
 """By context, what checks a command and counts the signatures that it verified."""
 

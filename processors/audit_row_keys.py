@@ -30,6 +30,13 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "records": ("did", "collection", "rkey", "pos"),
     "media": ("media_id",),
     "erased_owners": ("did",),
+    "publishers": ("pubkey",),
+    "jobs": ("job_id",),
+    "batch_jobs": ("batch_id", "job_id"),
+    "batches": ("batch_id",),
+    "outputs": ("outpoint",),
+    "pool": ("pool_id",),
+    "publishing_trail": ("part", "pos", "idx"),
 }
 """What makes a row of each table one."""
 

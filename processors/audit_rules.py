@@ -8,9 +8,10 @@ from domain.decider import Change, State
 from domain.facts.signer import SignerAdded
 from domain.identity.creation import DidCreated
 from domain.ledger.frame import FrameOpened
+from domain.publishing.job import JobQueued
 from domain.records.schema import PutSchema, SchemaPut
 from log.fold import Entries
-from processors import audit_fold, audit_identity, audit_ledger
+from processors import audit_fold, audit_identity, audit_ledger, audit_publishing
 
 
 class Rules(NamedTuple):
@@ -45,5 +46,7 @@ RULES: Final[Mapping[str, Rules]] = {
     "identity": Rules(audit_identity.changes, audit_identity.roles_needed, evolve, DidCreated),
     "ledger": Rules(audit_ledger.changes, audit_ledger.roles_needed, evolve, FrameOpened),
     "records": Rules(_unjudged, _admin_puts_schemas, evolve, SchemaPut),
+    # A job needs nobody's role: so no authority but a position can be cited here.
+    "publishing": Rules(audit_publishing.changes, audit_publishing.roles_needed, evolve, JobQueued),
 }
 """By context."""

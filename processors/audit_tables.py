@@ -7,6 +7,7 @@ from domain.did import identity
 from domain.facts import fact, mark, signer, webhook
 from processors.audit_identity_rows import IdentityRows
 from processors.audit_ledger_rows import LedgerRows
+from processors.audit_publishing_rows import PublishingRows
 from processors.audit_record_rows import RecordRows
 from processors.audit_row_keys import row_key
 from processors.audit_rows import Change, Get, RowRules
@@ -225,5 +226,6 @@ RULES: Final[Mapping[str, RowRules]] = {
     "identity": IdentityRows(),
     "ledger": LedgerRows(),
     "records": RecordRows(),
+    "publishing": PublishingRows(),
 }
 """The Postgres projections by their name."""
