@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from log.bitcoin import BitcoinTransaction, Output, outpoint_bytes, output_bytes, sized
-from log.merkle_path import compact_size
+from log.bitcoin import BitcoinTransaction, Output, outpoint_bytes, output_bytes
+from log.bitcoin_bytes import compact_size, sized
 
 _marker: Final = bytes.fromhex("0000000000ef")
 

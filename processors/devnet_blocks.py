@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from log.bitcoin import HEADER_BYTES, BitcoinTransaction, Input, Output, read_header, txid_of
-from log.merkle_path import MerkleTree, lying, merkle_root
+from log.bitcoin_bytes import lying
+from log.merkle_path import MerkleTree, merkle_root
 from processors.chain import Block, ChainUnavailable, Inclusion, Seen
 from processors.devnet_file import Connection
 

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from domain.json_value import JsonValue
 from log.bitcoin import txid_of
-from log.merkle_path import bump_of_branch, lying
+from log.bitcoin_bytes import lying
+from log.merkle_path import bump_of_branch
 from processors.chain import Block, ChainUnavailable, Inclusion, Seen
 from processors.chain_answers import (
     Fate,

@@ -1,7 +1,8 @@
 """A block with real work of the least difficulty, in which a transaction of ours is the third of five."""
 
 from log.bitcoin import BitcoinTransaction, Input, Output, anchoring_script, read_header
-from log.merkle_path import bump_of, lying, merkle_root
+from log.bitcoin_bytes import lying
+from log.merkle_path import bump_of, merkle_root
 from processors.chain import Block, Inclusion
 
 PARENT = BitcoinTransaction([Input("11" * 32 + ":0", b"\x51")], [Output(900, b"\x51"), Output(800, b"\x52")])

@@ -7,8 +7,8 @@ from coincurve import PrivateKey
 from Crypto.Hash import RIPEMD160
 
 from log.base58 import base58_encode
-from log.bitcoin import BitcoinTransaction, Input, Output, anchoring_script, sized
-from log.merkle_path import twice
+from log.bitcoin import BitcoinTransaction, Input, Output, anchoring_script
+from log.bitcoin_bytes import sized, twice
 
 ALL = 1
 REGTEST = b"\x6f"

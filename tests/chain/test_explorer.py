@@ -2,7 +2,7 @@
 
 import pytest
 
-from log.merkle_path import lying, readable, twice
+from log.bitcoin_bytes import lying, readable, twice
 from processors.chain import ChainUnavailable, Refused, Seen
 from processors.explorer_chain import explorer_url
 from tests.chain.played import Played, explorer, in_turn, says, stage
