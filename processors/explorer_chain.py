@@ -44,6 +44,7 @@ class ExplorerChain:
 
     def __init__(self, http: ChainHttp) -> None:
         self._http = http
+        self._newest: Block | None = None
 
     async def broadcast(self, raw: bytes) -> None:
         """Give a transaction to the explorer's node. Raises Refused, ChainUnavailable."""
@@ -77,11 +78,14 @@ class ExplorerChain:
         return Seen(None, await self._inclusion(block, txid))
 
     async def tip(self) -> Block:
-        """Give the newest block. Raises ChainUnavailable."""
-        block = await self._block(await self._height())
-        if block is None:
+        """Give the newest block; while it stays, that is one request. Raises ChainUnavailable."""
+        info = members(await self._get("chain/info"), "chain")
+        height, best = number(info, "blocks", _most_blocks), info.get("bestblockhash")
+        if self._newest is None or (self._newest.height, self._newest.hash) != (height, best):
+            self._newest = await self._block(height)
+        if self._newest is None:
             raise ChainUnavailable("the explorer does not have its newest block yet")
-        return block
+        return self._newest
 
     async def block(self, height: int) -> Block | None:
         """Give the block of a height. Raises ChainUnavailable."""

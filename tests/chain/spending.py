@@ -1,7 +1,6 @@
 """A key of the tests, and transactions that spend what it was paid, signed as Bitcoin's first rules have it."""
 
 import hashlib
-from dataclasses import dataclass
 
 from coincurve import PrivateKey
 from Crypto.Hash import RIPEMD160
@@ -9,18 +8,11 @@ from Crypto.Hash import RIPEMD160
 from log.base58 import base58_encode
 from log.bitcoin import BitcoinTransaction, Input, Output, anchoring_script
 from log.bitcoin_bytes import sized, twice
+from tests.chain.paying import Coin
 
 ALL = 1
 REGTEST = b"\x6f"
 FEE = 5_000
-
-
-@dataclass(frozen=True)
-class Coin:
-    """An output that the key can spend."""
-
-    outpoint: str
-    satoshis: int
 
 
 class Purse:
@@ -36,7 +28,10 @@ class Purse:
 
     def anchoring(self, coin: Coin, content: bytes, fee: int = FEE) -> BitcoinTransaction:
         """Spend a coin on an anchor, and give the rest back to the key."""
-        outputs = [Output(0, anchoring_script(content)), Output(coin.satoshis - fee, self.script)]
+        return self.spend(coin, Output(0, anchoring_script(content)), Output(coin.satoshis - fee, self.script))
+
+    def spend(self, coin: Coin, *outputs: Output) -> BitcoinTransaction:
+        """Spend a coin that the key was paid."""
         unsigned = BitcoinTransaction([Input(coin.outpoint, self.script)], outputs)
         signature = self._key.sign(twice(unsigned.raw + ALL.to_bytes(4, "little")), hasher=None) + bytes([ALL])
         return BitcoinTransaction([Input(coin.outpoint, sized(signature) + sized(self._public))], outputs)

@@ -124,7 +124,13 @@ async def test_a_transaction_in_a_block_is_proven(proof: Played) -> None:
     answers = {FOUND: says(CONFIRMED), PROOF: proof, **CHAIN}
     async with stage(**answers) as played, explorer(played) as chain:
         assert await chain.transaction(SENT.txid) == Seen(None, INCLUSION)
-        assert (await chain.tip(), await chain.block(HEIGHT), await chain.block(HEIGHT + 1)) == (BLOCK, BLOCK, None)
+        assert (await chain.block(HEIGHT), await chain.block(HEIGHT + 1)) == (BLOCK, None)
+
+
+async def test_while_the_newest_block_stays_asking_for_it_is_one_request() -> None:
+    async with stage(**CHAIN) as played, explorer(played) as chain:
+        assert [await chain.tip() for _ in range(3)] == [BLOCK] * 3
+        assert played.lines() == [INFO, AT_HEIGHT, INFO, INFO]
 
 
 @pytest.mark.parametrize(

@@ -1,29 +1,38 @@
 """A real node is followed: what it takes, refuses, mines and gives up."""
 
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from log.bitcoin import read_header
+from log.bitcoin import Output, read_header, txid_of
 from log.merkle_path import height_and_root
+from processors.anchor_transactions import Spend, anchored_content, anchoring
 from processors.chain import Block, ChainUnavailable, Refused, Seen
 from processors.chain_http import ChainHttp
 from processors.chain_place import basic, read_chain_url
 from processors.node_chain import NodeChain
+from processors.pool_key import PoolKey
 from tests.chain.btcd import BUILD_S, Btcd, running_btcd
-from tests.chain.spending import Coin, Purse
+from tests.chain.chain_contract import ChainContract, Rig
+from tests.chain.paying import Coin
+from tests.chain.spending import Purse
 
 pytestmark = pytest.mark.timeout(BUILD_S + 60)
-PURSE = Purse(b"\x07" * 32)
+SECRET = b"\x07" * 32
+PURSE = Purse(SECRET)
+HEIGHTS = itertools.count(7)
+"""Of blocks whose coins no other test spends."""
 RECORD = b'{"p":"sl-drm","v":1,"rid":"REC_1","hash":"' + b"ab" * 32 + b'","ts":"2026-01-01T00:00:00Z"}'
 
 
 @pytest.fixture(scope="module")
 def btcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Btcd]:
     with running_btcd(tmp_path_factory.mktemp("btcd"), PURSE.address) as node:
-        node.call("generate", 110)
+        node.call("generate", 140)
         yield node
 
 
@@ -152,3 +161,49 @@ async def test_a_node_without_an_index_of_transactions_is_not_believed_to_know_n
         async with opened(bare) as chain:
             with pytest.raises(ChainUnavailable, match="txindex"):
                 await chain.transaction("ab" * 32)
+
+
+async def test_what_the_pools_key_signs_for_bitcoin_is_taken_and_pays_its_fee(btcd: Btcd, chain: NodeChain) -> None:
+    key, held = PoolKey(SECRET, "btc"), coin(btcd, 6)
+    assert key.script == PURSE.script
+    contents = [anchored_content(f"REC_{number}", "ab" * 32, None, "2026-01-01T00:00:00Z") for number in range(50)]
+    signed = anchoring(key, [Spend(held.outpoint, held.satoshis, key.script)], contents, 1_000)
+    await chain.broadcast(signed.raw)
+    btcd.call("generate", 1)
+    await proven(chain, signed.txid)
+
+
+@dataclass
+class BtcdRig:
+    chain: NodeChain
+    btcd: Btcd
+
+    @property
+    def script(self) -> bytes:
+        return PURSE.script
+
+    async def coin(self) -> Coin:
+        return coin(self.btcd, next(HEIGHTS))
+
+    def spend(self, coin: Coin, *outputs: Output) -> bytes:
+        return PURSE.spend(coin, *outputs).raw
+
+    async def mine(self) -> None:
+        self.btcd.call("generate", 1)
+
+
+@pytest.fixture
+def rig(chain: NodeChain, btcd: Btcd) -> Rig:
+    return BtcdRig(chain, btcd)
+
+
+class TestNodeOnBtcd(ChainContract):
+    """All that every Chain does; a signature of Bitcoin's first kind covers no amounts, so another is refused."""
+
+    async def test_what_is_signed_for_another_amount_is_refused(self, rig: Rig) -> None:
+        """Have another key sign what is ours."""
+        held = await rig.coin()
+        raw = Purse(b"\x08" * 32).spend(held, Output(held.satoshis - 1000, rig.script)).raw
+        with pytest.raises(Refused):
+            await rig.chain.broadcast(raw)
+        assert await rig.chain.transaction(txid_of(raw)) is None
