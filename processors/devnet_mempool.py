@@ -1,4 +1,7 @@
-"""What the devnet takes of transactions, and on what grounds it doesn't: those of a node, and no fewer."""
+"""What the devnet takes of transactions, and on what grounds it doesn't: those of a node, and no fewer.
+
+Where a node measures what a script takes, the devnet does not run what could take much: that is its only ground more.
+"""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -8,7 +11,7 @@ from log.bitcoin import FINAL, BitcoinTransaction, InvalidBitcoin, Output, read_
 from processors.chain import ChainUnavailable, Refused
 from processors.devnet_blocks import Tip, newest, put_transaction
 from processors.devnet_file import Connection
-from processors.devnet_scripts import scripts_hold
+from processors.devnet_scripts import scripts_hold, too_greedy
 
 LARGEST_TRANSACTION: Final = 10_000_000
 """Bytes."""
@@ -35,6 +38,7 @@ class DevnetRefusal(StrEnum):
     FEE_TOO_LOW = "fee-too-low"
     NOT_FINAL = "not-final"
     TOO_LONG_CHAIN = "too-long-chain"
+    NON_STANDARD = "non-standard"
     SCRIPT_FAILED = "script-failed"
 
 
@@ -95,7 +99,10 @@ def take(connection: Connection, raw: bytes, transaction: BitcoinTransaction, fe
         raise Refused(DevnetRefusal.NOT_FINAL)
     if line > LONGEST_LINE:
         raise Refused(DevnetRefusal.TOO_LONG_CHAIN)
-    if not scripts_hold(transaction, [each.output for each in found]):
+    spent = [each.output for each in found]
+    if too_greedy(transaction, spent):
+        raise Refused(DevnetRefusal.NON_STANDARD)
+    if not scripts_hold(transaction, spent):
         raise Refused(DevnetRefusal.SCRIPT_FAILED)
 
     _put(connection, raw, transaction, fee, line)

@@ -6,6 +6,10 @@ from typing import Any, Final, NamedTuple
 
 from log.bitcoin import BitcoinTransaction, Output, output_bytes
 
+LONGEST_SCRIPT: Final = 10_000
+"""Bytes of a script that is run."""
+GREEDY: Final = frozenset({0x7E, 0x80, 0x95, 0xB6})
+"""OP_CAT, OP_NUM2BIN, OP_MUL, OP_LSHIFTNUM: nodes bound the memory that these may take, the interpreter doesn't."""
 _op_return: Final = 0x6A
 _push_data: Final = {0x4C: 1, 0x4D: 2, 0x4E: 4}
 _conditions: Final = {0x63: 1, 0x64: 1, 0x65: 1, 0x66: 1, 0x68: -1}
@@ -41,7 +45,7 @@ def interpreter() -> Interpreter:
 
 def scripts_hold(transaction: BitcoinTransaction, spent: Sequence[Output]) -> bool:
     """Tell whether each input of a transaction may spend its output; those are given in the order of the inputs."""
-    if any(map(cut_off, [each.script for each in transaction.inputs] + [each.script for each in spent])):
+    if None in map(opcodes, _scripts(transaction, spent)):
         return False
     runs = interpreter()
     outputs = [_Written(output_bytes(each)) for each in transaction.outputs]
@@ -75,18 +79,36 @@ def scripts_hold(transaction: BitcoinTransaction, spent: Sequence[Output]) -> bo
     return True
 
 
-def cut_off(script: bytes) -> bool:
-    """Tell whether a script ends in the middle of a push, which the interpreter would take for a shorter one.
+def too_greedy(transaction: BitcoinTransaction, spent: Sequence[Output]) -> bool:
+    """Tell whether one of the scripts is longer than is run here, or has what makes more of a little.
 
-    What follows an OP_RETURN outside of every condition is no script.
+    A few bytes of a stranger's could otherwise have the interpreter fill gigabytes, for as long as that takes.
     """
+    return any(
+        len(script) > LONGEST_SCRIPT or not GREEDY.isdisjoint(opcodes(script) or ())
+        for script in _scripts(transaction, spent)
+    )
+
+
+def _scripts(transaction: BitcoinTransaction, spent: Sequence[Output]) -> list[bytes]:
+    return [each.script for each in transaction.inputs] + [each.script for each in spent]
+
+
+def opcodes(script: bytes) -> set[int] | None:
+    """Give the opcodes of a script but its pushes; none where it ends in the middle of a push.
+
+    The interpreter would take that for a shorter push. What follows an OP_RETURN that no condition holds is no script.
+    """
+    found = set[int]()
     at = depth = 0
     while at < len(script):
         code, at = script[at], at + 1
         if code == _op_return and depth == 0:
-            return False
+            return found
         depth = max(0, depth + _conditions.get(code, 0))
         width = _push_data.get(code, 0)
         size = code if 0 < code < min(_push_data) else int.from_bytes(script[at : at + width], "little")
         at += width + size
-    return at > len(script)
+        if code > max(_push_data):
+            found.add(code)
+    return None if at > len(script) else found

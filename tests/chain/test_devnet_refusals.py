@@ -14,7 +14,7 @@ from processors.chain import ChainUnavailable, Refused
 from processors.devnet import Devnet
 from processors.devnet_blocks import NOBODY, NOWHERE
 from processors.devnet_mempool import LARGEST_TRANSACTION, LONGEST_LINE, MOST_INPUTS, DevnetRefusal
-from processors.devnet_scripts import cut_off
+from processors.devnet_scripts import LONGEST_SCRIPT, opcodes
 from tests.chain.paying import ANYBODY, Coin, Purse, anybody_spends
 
 HELD: Final = 1_000_000
@@ -266,7 +266,25 @@ async def test_a_script_of_other_kinds_is_run_too(devnet: Devnet) -> None:
     ],
 )
 def test_a_script_that_ends_within_a_push_is_known(script: str, *, cut: bool) -> None:
-    assert cut_off(bytes.fromhex(script)) == cut
+    assert (opcodes(bytes.fromhex(script)) is None) == cut
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        bytes.fromhex("517e"),
+        bytes.fromhex("0400ffff7f80"),
+        bytes.fromhex("5195"),
+        bytes.fromhex("0400ffff7fb6"),
+        b"\x61" * LONGEST_SCRIPT + ANYBODY,
+    ],
+    ids=["OP_CAT", "OP_NUM2BIN", "OP_MUL", "OP_LSHIFTNUM", "long"],
+)
+async def test_a_script_that_could_take_much_is_not_run(devnet: Devnet, script: bytes) -> None:
+    made = anybody_spends([Coin(await devnet.faucet(ANYBODY, HELD), HELD)], Output(HELD, script))
+    await devnet.broadcast(made)
+    with pytest.raises(Refused, match="non-standard"):
+        await devnet.broadcast(anybody_spends([Coin(f"{txid_of(made)}:0", HELD)], Output(HELD, ANYBODY)))
 
 
 async def test_the_faucet_pays_what_a_block_may_make_to_whom_can_spend_it(devnet: Devnet) -> None:

@@ -146,7 +146,7 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
 def test_whatever_comes_in_whatever_order_no_coin_is_lost_or_spent_twice(steps: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder:
