@@ -31,10 +31,12 @@ from processors.media_agenda import CONTEXT as RECORDS
 from processors.media_agenda import MediaAgenda
 from processors.media_storage import MediaStorage
 from processors.media_sweeping import MediaSweeping
+from processors.publishing_duties import Press, PublishingDuties
 from processors.reactor_commands import ReactorCommands
 from processors.reactor_metrics import LEADING, TASK_FAILURES, TASK_LAST_RUN
 from processors.targets import Targets
 from processors.task import WAITS, Run, Task, TaskStatus
+from processors.together import together
 from processors.transits import Transits
 from processors.webhook_catching_up import CatchingUp
 from processors.webhook_dispatching import Dispatching
@@ -55,8 +57,6 @@ AUDIT_EVERY_S: Final = 60.0
 SWEEP_MEDIA_EVERY_S: Final = 60.0
 LEADING_ASKED_EVERY_S: Final = 0.1
 WORKER_AGAIN_S: Final = 1.0
-CANCEL_AGAIN_S: Final = 6.0
-"""Longer than a worker takes to leave its group, which another cancellation would cut short."""
 CATCH_UP_WAIT_S: Final = 1.0
 
 journal = logging.getLogger("muniment.reactors")
@@ -77,6 +77,7 @@ class Reactor:
         backfill: Callable[[], Awaitable[object]] | None = None,
         audit_every_s: float = AUDIT_EVERY_S,
         media: MediaStorage | None = None,
+        press: Press | None = None,
         tasks: Sequence[Task] = (),
     ) -> None:
         self._log, self._address, self._folder, self._name = log, address, folder, name
@@ -92,6 +93,7 @@ class Reactor:
         self._audits = LedgerAudits(LogSource(log))
         self._commands = ReactorCommands(log)
         self._identity = IdentityDuties(log, self._commands, lambda: self._acts)
+        self._publishing = None if press is None else PublishingDuties(log, self._commands, press, lambda: self._acts)
         self._tasks = [
             Task("expire", EXPIRE_EVERY_S, self._expire),
             Task("expire_payments", EXPIRE_PAYMENTS_EVERY_S, self._of_ledger(LedgerTasks.expire_payments)),
@@ -100,6 +102,7 @@ class Reactor:
             Task("rewards", REWARDS_EVERY_S, self._of_ledger(LedgerTasks.reward)),
             Task("transits", TIME_OUT_EVERY_S, self._time_out),
             *self._identity.tasks(),
+            *(() if self._publishing is None else self._publishing.tasks()),
             *(Task(name, audit_every_s, run) for name, run in self._auditors().items()),
             *tasks,
         ]
@@ -133,6 +136,7 @@ class Reactor:
                     *(follow(self._log, context, facts_and_keys, linger_s=LINGER_S) for context in KEY_MARKS_FOLLOW),
                     marks.run(),
                     *self._identity.loops(self._store("identity", held)),
+                    *(() if self._publishing is None else self._publishing.loops(self._store("publishing", held))),
                     self._work(),
                     self._watch_leading(agenda, ledger),
                     self._audit_at_once(),
@@ -210,7 +214,8 @@ class Reactor:
                 with contextlib.suppress(LogUnavailable):
                     facts = await agenda.reaches(await self._ends(CONTEXT), CATCH_UP_WAIT_S)
                     money = facts and await ledger.reaches(LEDGER, await self._ends(LEDGER), CATCH_UP_WAIT_S)
-                    self._acts = money and await self._identity.caught_up(CATCH_UP_WAIT_S)
+                    named = money and await self._identity.caught_up(CATCH_UP_WAIT_S)
+                    self._acts = named and await self._publishing_caught_up()
                 if self._acts:
                     self._began.set()
                     journal.info("leads", extra={"reactor": self._name})
@@ -219,6 +224,9 @@ class Reactor:
                 journal.info("leads_no_more", extra={"reactor": self._name})
             LEADING.set(self._acts)
             await asyncio.sleep(LEADING_ASKED_EVERY_S)
+
+    async def _publishing_caught_up(self) -> bool:
+        return self._publishing is None or await self._publishing.caught_up(CATCH_UP_WAIT_S)
 
     async def _ends(self, context: str) -> Mapping[int, int]:
         name = topic.events(context)
@@ -240,29 +248,6 @@ def _said_nothing(backfill: Callable[[], Awaitable[object]]) -> Callable[[], Awa
     return run
 
 
-async def together(*loops: Awaitable[None]) -> None:
-    """Run loops until one fails or all are cancelled; a failure is raised by itself."""
-    tasks = [asyncio.ensure_future(loop) for loop in loops]
-    try:
-        # Not gather: that would cancel the loops once more, in the middle of their goodbyes.
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in done:
-            task.result()
-    finally:
-        await _ended(tasks)
-
-
-async def _ended(tasks: Sequence[asyncio.Future[None]]) -> None:
-    """Cancel loops until all have ended: one may lose a cancellation that meets what it waits for."""
-    while left := [task for task in tasks if not task.done()]:
-        for task in left:
-            task.cancel()
-        await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
-    for task in tasks:
-        if not task.cancelled():
-            task.exception()
-
-
 async def run(
     log: Log,
     address: KafkaAddress,
@@ -274,12 +259,14 @@ async def run(
     backfill: Callable[[], Awaitable[object]] | None = None,
     audit_every_s: float = AUDIT_EVERY_S,
     media: MediaStorage | None = None,
+    press: Press | None = None,
     tasks: Sequence[Task] = (),
 ) -> None:
     """Run a reactor until cancelled and tell all others every second how it stands.
 
     ``folder`` is this process's state, ``key`` opens webhook secrets, ``backfill`` heals the feed each minute, the
-    ledger's auditors run every ``audit_every_s``, ``media`` is swept each minute, ``tasks`` are the leader's too.
+    ledger's auditors run every ``audit_every_s``, ``media`` is swept each minute, records are anchored by ``press``,
+    ``tasks`` are the leader's too.
     """
     reactor = Reactor(
         log,
@@ -291,6 +278,7 @@ async def run(
         backfill=backfill,
         audit_every_s=audit_every_s,
         media=media,
+        press=press,
         tasks=tasks,
     )
     await together(reactor.run(), status.keep_publishing(log, name, KIND, reactor.status))

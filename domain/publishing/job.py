@@ -162,7 +162,7 @@ def decide(
     ):
         known = state.get(key)
         if known is not None:
-            return Refusal(code, {"job_id": Known(*known).job_id})
+            return Refusal(code, {"jobId": Known(*known).job_id})
     entry = state.get(pace_key(pubkey))
     until = max(now, 0 if entry is None else Pace(*entry).until) + BURST_MS // command.per_minute
     if until - now > BURST_MS:

@@ -18,6 +18,8 @@ PENDING: Final = "pending"
 LARGEST: Final = 21_000_000 * 100_000_000
 """Satoshis that there can ever be."""
 POOL: Final = "pool"
+POOL_ID: Final = "main"
+"""The one pool of a deployment."""
 
 
 @dataclass(frozen=True, slots=True)
