@@ -71,6 +71,12 @@ FILES = (
     "api.profiles",
     "api.search",
     "api.tips",
+    "api.publish",
+    "api.publishers",
+    "api.publish_jobs",
+    "api.publish_trail",
+    "api.pool",
+    "api.chain",
     "api.commands",
     "api.operations",
 )

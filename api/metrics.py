@@ -36,6 +36,9 @@ class Metrics:
         self.hits = Counter(
             "muniment_idempotency_hits_total", "Requests answered with their first outcome", registry=self.registry
         )
+        self.signature_failures = Counter(
+            "signature_verification_failures", "Publish intents whose signature did not hold", registry=self.registry
+        )
         self.waiting = Gauge(
             "muniment_decisions_awaited", "Commands appended whose decision has not come yet", registry=self.registry
         )

@@ -33,9 +33,11 @@ PROBLEMS: Mapping[str, Kind] = {
     "out_of_bounds": Kind(400, "A value is outside its bounds"),
     "invalid_operation": Kind(400, "The operation can't be part of the DID's log"),
     "invalid_card": Kind(400, "The card is no A2A agent card"),
+    "timestamp_out_of_range": Kind(400, "The record's timestamp is too far from the log's time"),
     "unauthenticated": Kind(401, "A session is needed"),
     "invalid_signature": Kind(401, "The signature does not hold"),
     "forbidden": Kind(403, "The caller may not do this"),
+    "key_not_registered": Kind(403, "The public key is not one whose intents are taken"),
     "signer_not_authorized": Kind(403, "The signer has no role that may issue this"),
     "not_the_issuer": Kind(403, "Only the fact's issuer may do this"),
     "not_the_publisher": Kind(403, "Only the playlist's publisher may do this"),
@@ -64,7 +66,14 @@ PROBLEMS: Mapping[str, Kind] = {
     "already_exists": Kind(409, "Something of this id exists already"),
     "minting_disabled": Kind(409, "The frame mints and burns nothing"),
     "deadline_passed": Kind(409, "The order's deadline passed"),
-    "nonce_used": Kind(409, "The owner has used this nonce"),
+    "nonce_used": Kind(409, "This nonce was used"),
+    "record_exists": Kind(409, "The key has published a record of this id"),
+    "ambiguous_record": Kind(409, "Several keys have published a record of this id"),
+    "not_confirmed": Kind(409, "The record's transaction is in no block yet"),
+    "transaction_refused": Kind(409, "The chain does not take the transaction"),
+    "output_known": Kind(409, "The pool has had this output"),
+    "output_not_available": Kind(409, "The pool has no such free output"),
+    "chain_too_long": Kind(409, "The output stands on too many transactions that are in no block"),
     "same_account": Kind(409, "Both accounts are the same"),
     "amount_not_positive": Kind(409, "The amount is zero"),
     "amount_too_small": Kind(409, "The fee would take the whole amount"),
@@ -103,6 +112,7 @@ PROBLEMS: Mapping[str, Kind] = {
     "log_unavailable": Kind(503, "The log can't be reached; nothing was appended", retryable=True),
     "not_caught_up": Kind(503, "The position asked for is not reached yet", retryable=True),
     "read_model_unavailable": Kind(503, "The read model can't be reached", retryable=True),
+    "chain_unavailable": Kind(503, "The chain can't be reached", retryable=True),
     "storage_unavailable": Kind(503, "The media storage can't be reached, or has no room", retryable=True),
     "outcome_unknown": Kind(504, "The command was sent and its decision did not come in time", retryable=True),
 }
@@ -170,4 +180,6 @@ def of_refusal(refusal: Refusal) -> ProblemError:
     # A rule counts in ms; who reads a refusal has times as everywhere.
     details |= {name: rfc3339(int(details[name])) for name in TIMES if name in details}
     details.pop("cause", None)
-    return ProblemError(refusal.code, detail, members=dict(details))
+    wait_ms = details.pop("retry_after_ms", None)
+    headers = {} if wait_ms is None else {"Retry-After": str(-(-int(wait_ms) // 1000))}
+    return ProblemError(refusal.code, detail, members=dict(details), headers=headers)

@@ -15,6 +15,9 @@ from domain.facts.signer import ROLES
 
 ANONYMOUS = "anonymous"
 SESSION = "session"
+PUBLIC_KEY = "public_key"
+"""A tier of its own: how many intents of a public key are taken in a minute, whoever sends them."""
+UNLIMITED = 10**9
 BUCKETS_MAX = 50_000
 WINDOW_S = 60
 IPV6_NETWORK_BITS = 64
@@ -32,20 +35,24 @@ class Tier:
     per_minute: int
 
 
-DEFAULT_TIERS: Mapping[str, Tier] = {ANONYMOUS: Tier(ANONYMOUS, 60), SESSION: Tier(SESSION, 300)}
+DEFAULT_TIERS: Mapping[str, Tier] = {
+    ANONYMOUS: Tier(ANONYMOUS, 60),
+    SESSION: Tier(SESSION, 300),
+    PUBLIC_KEY: Tier(PUBLIC_KEY, 60),
+}
 
 
 def read_tiers(path: Path) -> Mapping[str, Tier]:
     """Read tiers from a JSON file ``{"anonymous": 60, "session": 300, "curator": 6000}``: requests per minute.
 
-    Names are ``anonymous``, ``session`` and the roles; a caller with several roles gets the largest. Raises
-    InvalidRateLimits.
+    Names are ``anonymous``, ``session``, ``public_key`` (intents of a key) and the roles; a caller with several roles
+    gets the largest. Raises InvalidRateLimits.
     """
     try:
         given = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise InvalidRateLimits(f"{path}: {error}") from None
-    names = {ANONYMOUS, SESSION, *ROLES}
+    names = {ANONYMOUS, SESSION, PUBLIC_KEY, *ROLES}
     if not isinstance(given, dict) or not set(given) <= names:
         raise InvalidRateLimits(f"{path}: its members are requests per minute for {', '.join(sorted(names))}")
     if any(type(number) is not int or not 1 <= number <= 10**9 for number in given.values()):
@@ -68,6 +75,11 @@ class RateLimits:
         if setting == "off":
             return cls(tiers={})
         return cls() if setting == "default" else cls(read_tiers(Path(setting)))
+
+    @property
+    def intents_per_minute(self) -> int:
+        """Say how many intents of one public key are taken in a minute."""
+        return self.tiers[PUBLIC_KEY].per_minute if self.tiers else UNLIMITED
 
     def admit(
         self, caller: Caller | None, remote: str | None, roles: Callable[[str], frozenset[str]]

@@ -15,6 +15,7 @@ from api.ledger_results import LEDGER_RESULTS, SIGNED_EVENTS
 from api.media_results import MEDIA_RESULTS
 from api.place import Place, Shown
 from api.problems import ProblemError, of_refusal
+from api.publish_results import PUBLISH_RESULTS
 from api.record_results import RECORD_RESULTS
 from api.route import Asked, json_response
 from api.session_results import SESSION_RESULTS
@@ -160,6 +161,7 @@ RESULTS: Mapping[type, Callable[[Api, Any, Place], Shown]] = {
     **MEDIA_RESULTS,
     **SESSION_RESULTS,
     **DID_RESULTS,
+    **PUBLISH_RESULTS,
 }
 
 

@@ -82,6 +82,8 @@ class Api:
     """The event stream and its readers, where the routes that tell of it are served."""
     open_values: Any = None
     """Opens sealed values of records for the event stream; without it events come without them."""
+    anchorage: Any = None
+    """The chain, where this process asks one (`api.anchorage` knows its type)."""
     health: Mapping[str, Any] = field(default_factory=dict)
     """What an operator is told besides what the processes report, the broker's bootstrap address for one."""
 

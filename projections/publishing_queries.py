@@ -175,6 +175,7 @@ async def publishers(
     generation: Generation,
     *,
     limit: int,
+    registered_by: str | None = None,
     removed: bool = False,
     offsets: Sequence[int] | None = None,
     after: Behind | None = None,
@@ -185,6 +186,9 @@ async def publishers(
     """
     bound: dict[str, Any] = {"limit": limit, "offsets": list(vector(generation) if offsets is None else offsets)}
     conditions = behind(bound, after)
+    if registered_by is not None:
+        bound["registered_by"] = registered_by
+        conditions += " AND registered_by = %(registered_by)s"
     if not removed:
         conditions += " AND removed_pos IS NULL"
     rows = await transaction.rows(
