@@ -10,6 +10,7 @@ from processors.chain import FAMILIES, Family
 DEFAULT_FEE_PER_KB: Final = 100
 MAX_FEE_PER_KB: Final = 100_000_000
 """A coin a kilobyte."""
+MAX_BLOCK_EVERY_S: Final = 86_400
 
 
 def _family(given: str) -> Family:
@@ -39,4 +40,10 @@ class ChainSettings(ChainChoice):
         "What a transaction pays for each 1,000 bytes, in satoshis.",
         read=up_to(MAX_FEE_PER_KB),
         metavar="SATOSHIS",
+    )
+    devnet_block_every: int = setting(
+        10,
+        "On the devnet: a block is mined so many seconds after the last one.",
+        read=up_to(MAX_BLOCK_EVERY_S),
+        metavar="SECONDS",
     )

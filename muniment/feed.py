@@ -32,13 +32,13 @@ from log.store import MemoryStore, Store
 from log.topic import FACTS_INGEST
 from muniment.client import Client
 from muniment.client.refusals import ClientError
-from muniment.places import together
 from muniment.signing_key import SigningKey
 from muniment.stack import embedded
 from muniment.stack.data_directory import write_private
 from muniment.stack.embedded import Stack
 from muniment.stack.ports import LOOPBACK
 from processors.feed_backfill import RemoteFacts, Since, backfill_forever, read_json
+from processors.together import together
 from projections.feed import DEFAULT_ORIGIN
 from projections.feed_queue import CONTEXT, Held, QueueFold, follow_queue
 from projections.feed_view import FeedView

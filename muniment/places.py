@@ -1,8 +1,7 @@
 """Where a process of the registry stands: its settings, its name, the log, and what every process does alike."""
 
-import asyncio
 import contextlib
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
@@ -53,18 +52,3 @@ def postgres_dsn(settings: Settings) -> str:
     if settings.postgres is None:
         raise InvalidSetting("MUNIMENT_POSTGRES says where the database is, and is not set")
     return settings.postgres
-
-
-async def together(*loops: Awaitable[None]) -> None:
-    """Run loops until one fails or all are cancelled; a failure is raised by itself."""
-    tasks = [asyncio.ensure_future(loop) for loop in loops]
-    try:
-        # Not gather: it passes a cancellation on, and a second one would cut short what each loop closes at its end.
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    finally:
-        for task in tasks:
-            task.cancel()
-        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
-            raise outcome

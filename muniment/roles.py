@@ -12,12 +12,14 @@ from log.status import keep_publishing
 from log.store import Store
 from muniment.media import media_storage
 from muniment.operator import sealing_key, vault_key
-from muniment.places import Place, postgres_dsn, together
+from muniment.places import Place, postgres_dsn
+from muniment.press import opened_press
 from muniment.service_key_rotation import service_key_task
 from muniment.serving import serve
 from processors import reacting
 from processors.deciding import CommandProcessor
 from processors.feed_backfill import RemoteFacts, backfill
+from processors.together import together
 from projections.dump import writing
 from projections.postgres import Postgres
 from projections.projector import Projector
@@ -66,9 +68,9 @@ async def project(place: Place) -> None:
 
 
 async def react(place: Place) -> None:
-    """Deliver webhooks, let facts expire, sweep media, rotate keys, and heal the feed of a registry elsewhere."""
+    """Deliver webhooks, let facts expire, anchor records, sweep media, rotate keys, and heal a feed from afar."""
     settings = place.settings
-    async with _healing(place) as heal:
+    async with _healing(place) as heal, opened_press(settings) as (press, mining):
         with place.metrics_served():
             await reacting.run(
                 place.log,
@@ -80,7 +82,8 @@ async def react(place: Place) -> None:
                 backfill=heal,
                 audit_every_s=settings.audit_every,
                 media=media_storage(settings),
-                tasks=[service_key_task(settings)],
+                press=press,
+                tasks=[service_key_task(settings), *mining],
             )
 
 

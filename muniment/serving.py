@@ -27,9 +27,11 @@ from log.jwks import KEY_SET_PATH
 from log.status import StatusBoard, keep_publishing
 from muniment.media import media_depot
 from muniment.operator import sealing_key, vault_key
-from muniment.places import Place, postgres_dsn, together
+from muniment.places import Place, postgres_dsn
+from muniment.press import opened_anchorage
 from muniment.settings import InvalidSetting, Settings
 from processors.feed_backfill import read_json
+from processors.together import together
 from projections.feed_store import FeedStore
 from projections.issued import write_issued
 from projections.mirror import Writer
@@ -127,7 +129,7 @@ async def serve(place: Place) -> None:
             health={"broker": place.address.servers},
         )
         with place.metrics_served(_registry(api)):
-            async with serving(api, settings.host, settings.port):
+            async with opened_anchorage(settings) as api.anchorage, serving(api, settings.host, settings.port):
                 said = keep_publishing(place.log, place.name, "api", lambda: _standing(api))
                 await together(store.run(), api.status.follow(place.log), said)
     finally:
