@@ -31,7 +31,7 @@ from log.topic import partition_of
 from muniment.operator import genesis_command
 from muniment.signing_key import SigningKey
 from processors.deciding import CommandProcessor
-from processors.reacting import together
+from processors.together import together
 from projections.issued import write_issued
 from projections.mirror import Mirror
 from projections.record_events import write_record_events

@@ -20,8 +20,8 @@ from processors import audit_identity_commands
 from processors.audit_identity_reading import IdentityAudit
 from processors.audit_source import LogSource
 from processors.identity_duties import IdentityDuties
-from processors.reacting import together
 from processors.reactor_commands import ReactorCommands
+from processors.together import together
 from projections.identity import IdentityProjection
 from projections.postgres import Postgres
 from projections.projector import Projector

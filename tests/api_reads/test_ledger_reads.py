@@ -12,8 +12,8 @@ from log.following import follow
 from log.store import MemoryStore
 from processors.ledger_agenda import LedgerAgenda
 from processors.ledger_tasks import LedgerTasks
-from processors.reacting import together
 from processors.reactor_commands import ReactorCommands
+from processors.together import together
 from processors.transits import Transits
 from projections.dump import PROJECTIONS
 from projections.postgres import Postgres

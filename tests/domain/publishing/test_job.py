@@ -26,9 +26,9 @@ def test_an_intent_is_queued_once() -> None:
     scene.when(intent()).then(queued())
     assert job(scene.state, job_id(1)) == Job(KEY, "REC_1", waiting=False, batch_id=None)
     again = replace(intent(), job_id="job_x")
-    scene.when(again).then_refused("nonce_used", {"job_id": job_id(1)})
-    scene.when(replace(again, nonce="another")).then_refused("record_exists", {"job_id": job_id(1)})
-    scene.when(replace(again, record_id="REC_2")).then_refused("nonce_used", {"job_id": job_id(1)})
+    scene.when(again).then_refused("nonce_used", {"jobId": job_id(1)})
+    scene.when(replace(again, nonce="another")).then_refused("record_exists", {"jobId": job_id(1)})
+    scene.when(replace(again, record_id="REC_2")).then_refused("nonce_used", {"jobId": job_id(1)})
 
 
 def test_a_timestamp_is_within_ten_minutes_of_the_logs_time_on_either_side() -> None:
