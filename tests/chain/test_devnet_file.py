@@ -83,12 +83,12 @@ async def test_processes_that_begin_one_file_at_once_and_write_to_it_by_turns_ma
         from tests.chain.paying import ANYBODY, Coin, anybody_spends
 
         async def work(devnet):
-            for each in range(10):
+            for each in range(6):
                 outpoint = await devnet.faucet(ANYBODY, 1000)
                 raw = anybody_spends([Coin(outpoint, 1000)], Output(1000, ANYBODY))
                 await devnet.broadcast(raw)
                 await devnet.mine()
-                if each % 5 == 4:
+                if each % 3 == 2:
                     await devnet.reorganise(3)
                 print(txid_of(raw))
             await devnet.close()
@@ -98,9 +98,9 @@ async def test_processes_that_begin_one_file_at_once_and_write_to_it_by_turns_ma
     working = [script(code, path) for _ in range(2)]
     sent = [txid for process in working for txid in ended(process)]
     devnet = Devnet(path)
-    assert (await devnet.check()).unspent == 20 * 1000
-    assert (await devnet.tip()).height == 20 * 2 + 4
-    assert len(set(sent)) == 20
+    assert (await devnet.check()).unspent == 12 * 1000
+    assert (await devnet.tip()).height == 12 * 2 + 4
+    assert len(set(sent)) == 12
     assert all([await devnet.transaction(txid) for txid in sent])
     await devnet.close()
 
@@ -182,8 +182,8 @@ async def test_killed_between_any_two_statements_it_leaves_the_chain_before_or_a
             lambda c: devnet_mining.reorganise(c, 4, 2),
             lambda c: devnet_mining.mine(c, 5),
         ):
+            before = done(place, devnet_checking.check)
             for at in itertools.count():
-                before = done(place, devnet_checking.check)
                 child = os.fork()
                 if child == 0:
                     dying(place, work, at)
