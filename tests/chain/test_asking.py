@@ -30,7 +30,8 @@ from tests.chain.small_chain import BLOCK, SENT
     ],
 )
 async def test_of_a_transaction_whose_answer_is_lost_or_unreadable_nothing_is_known(answer: Played, words: str) -> None:
-    async with stage(sendrawtransaction=answer) as played, node(played, SHORT_S) as chain:
+    timeout_s = SHORT_S if answer is late else 20.0
+    async with stage(sendrawtransaction=answer) as played, node(played, timeout_s) as chain:
         with pytest.raises(ChainUnavailable, match=words) as raised:
             await chain.broadcast(SENT.raw)
         assert played.url.rstrip("/") not in str(raised.value)
