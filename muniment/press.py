@@ -13,11 +13,14 @@ from muniment.settings import InvalidSetting, Settings
 from processors.batcher import BatcherSettings
 from processors.chain import Chain
 from processors.devnet import Devnet, mining
+from processors.observer import LOOK_EVERY_S
 from processors.pool_key import PoolKey
 from processors.publishing_duties import Press
 from processors.task import Task
 
 DEVNET: Final = "devnet"
+LOOK_AFAR_EVERY_S: Final = 5.0
+"""How often a chain of others is looked at: an explorer answers some three questions a second."""
 
 
 @contextlib.asynccontextmanager
@@ -49,7 +52,8 @@ def _key(settings: Settings) -> PoolKey:
 async def opened_press(settings: Settings) -> AsyncIterator[tuple[Press, Sequence[Task]]]:
     """Open what a reactor anchors by, and its tasks. Raises InvalidSetting."""
     async with _opened(settings) as (chain, devnet):
-        press = Press(chain, _key(settings), BatcherSettings(fee_per_kb=settings.fee_per_kb), devnet)
+        look_every_s = LOOK_EVERY_S if devnet is not None else LOOK_AFAR_EVERY_S
+        press = Press(chain, _key(settings), BatcherSettings(fee_per_kb=settings.fee_per_kb), devnet, look_every_s)
         yield press, [] if devnet is None else [mining(devnet, settings.devnet_block_every)]
 
 

@@ -39,7 +39,10 @@ class Observer:
         chain: Chain,
         leads: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:
+        self._look_every_s = look_every_s
         self._agenda, self._commands, self._chain, self._leads, self._clock = agenda, commands, chain, leads, clock
         self._lately = Lately()
         self._looked: dict[str, tuple[str, str, float]] = {}
@@ -57,7 +60,7 @@ class Observer:
                 except (LogUnavailable, AppendUnknown):
                     self._lately.forget()
             if not asked:
-                await asyncio.sleep(LOOK_EVERY_S)
+                await asyncio.sleep(self._look_every_s)
 
     async def ask(self) -> int:
         """Look at the chain, and ask for what changed to be noted; give how much. Raises ChainUnavailable."""

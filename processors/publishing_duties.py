@@ -13,7 +13,7 @@ from processors import publishing_metrics
 from processors.batcher import Batcher, BatcherSettings
 from processors.broadcaster import Broadcaster
 from processors.chain import Chain
-from processors.observer import Observer
+from processors.observer import LOOK_EVERY_S, Observer
 from processors.pool_key import PoolKey
 from processors.publishing_agenda import CONTEXT, PublishingAgenda
 from processors.reactor_commands import Ask, ReactorCommands
@@ -36,12 +36,16 @@ class Faucet(Protocol):
 
 
 class Press(NamedTuple):
-    """What anchoring needs: the chain, the pool's key, the fee and the size of a piece; a faucet on a devnet alone."""
+    """What anchoring needs: the chain, the pool's key, the fee and the size of a piece; a faucet on a devnet alone.
+
+    The chain is looked at every ``look_every_s``.
+    """
 
     chain: Chain
     key: PoolKey
     settings: BatcherSettings = BatcherSettings()
     faucet: Faucet | None = None
+    look_every_s: float = LOOK_EVERY_S
 
 
 class PublishingDuties:
@@ -60,12 +64,12 @@ class PublishingDuties:
     def loops(self, store: Store | MemoryStore) -> Sequence[Awaitable[None]]:
         """Give what runs until it is cancelled, on a store of its own."""
         self._agenda = agenda = PublishingAgenda(store)
-        chain, key, settings, _ = self._press
+        chain, key, settings, _, look_every_s = self._press
         return (
             follow(self._log, CONTEXT, agenda, linger_s=LINGER_S),
             Batcher(agenda, self._commands, key, self._leads, settings=settings).run(),
             Broadcaster(agenda, self._commands, chain, self._leads).run(),
-            Observer(agenda, self._commands, chain, self._leads).run(),
+            Observer(agenda, self._commands, chain, self._leads, look_every_s=look_every_s).run(),
             self._tell(agenda),
         )
 
