@@ -123,7 +123,7 @@ def test_a_transaction_is_read_as_it_was_written_and_no_part_of_it_is_one(
             read_transaction(content)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(TRANSACTIONS, st.data())
 def test_bytes_that_are_read_as_a_transaction_are_what_it_writes(
     transaction: BitcoinTransaction, data: st.DataObject

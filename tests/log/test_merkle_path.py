@@ -75,7 +75,7 @@ def test_every_transaction_of_a_block_has_a_path_to_its_root_for_another_library
         assert path.to_binary() == bump
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(deadline=None, max_examples=400)
 @given(st.integers(1, 40), st.data())
 def test_a_path_with_another_byte_is_none_or_leads_elsewhere(count: int, data: st.DataObject) -> None:
     block = txids(count)
