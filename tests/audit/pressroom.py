@@ -141,6 +141,18 @@ class Pressroom(Economy):
         """Hold outputs for jobs."""
         first(self.by_reactor(ReserveBatch(POOL, batch_id, tuple(jobs), tuple(outpoints), 0, 0, KEEP_MS, None)))
 
+    def fund(self, outpoint: str, satoshis: int) -> None:
+        """Let the devnet's faucet give an output."""
+        first(self.by_reactor(FundPool(POOL, outpoint, satoshis, SCRIPT, "faucet")))
+
+    def hold(self, *jobs: str) -> None:
+        """Say that the pool has nothing for jobs."""
+        first(self.by_reactor(HoldJobs(POOL, jobs)))
+
+    def release(self, batch_id: str, reason: str | None = "the pool's key is away") -> None:
+        """Give a batch up."""
+        first(self.by_reactor(ReleaseBatch(POOL, batch_id, reason)))
+
     def transaction(self, batch_id: str, ways: int = 1) -> SignBatch:
         """Write a batch's transaction; its change comes back in so many outputs."""
         known = self.known(batch_id)
@@ -242,7 +254,7 @@ async def every_kind_of_anchoring() -> Pressroom:
     coins = [f"{number:064x}:{number}" for number in range(4)]
     first(press.by_admin(FundPool(POOL, coins[0], 10_000, SCRIPT, press.authority)))
     for number, coin in enumerate(coins[1:]):
-        first(press.by_reactor(FundPool(POOL, coin, 2_000 + number, SCRIPT, "faucet")))
+        press.fund(coin, 2_000 + number)
     anchored(press, ada, bob, coins[0])
     unlucky(press, bob, coins[1:])
     change = press.known("bat_1").change[0]
@@ -259,7 +271,7 @@ def anchored(press: Pressroom, ada: Author, bob: Author, coin: str) -> None:
     again = press.decide(press.intent(ada, "REC_1"), POOL, CONTEXT)
     if again.refusal is None or again.refusal.code != "record_exists":
         raise AssertionError(again)
-    first(press.by_reactor(HoldJobs(POOL, (jobs[0], jobs[2]))))
+    press.hold(jobs[0], jobs[2])
     press.reserve("bat_1", jobs, [coin])
     press.sign("bat_1")
     first(press.by_reactor(NoteSent(POOL, "bat_1")))
@@ -276,9 +288,9 @@ def unlucky(press: Pressroom, bob: Author, coins: Sequence[str]) -> None:
     late, other = press.publish(bob, "REC_late"), press.publish(bob, "REC_other", uri="ipfs://x")
     press.reserve("bat_late", [late], coins[:2])
     press.now += KEEP_MS
-    first(press.by_reactor(ReleaseBatch(POOL, "bat_late", None)))
+    press.release("bat_late", None)
     press.reserve("bat_given_up", [late], coins[:1])
-    first(press.by_reactor(ReleaseBatch(POOL, "bat_given_up", "the pool's key is away")))
+    press.release("bat_given_up")
     press.reserve("bat_failed", [late, other], coins[:2])
     press.sign("bat_failed")
     first(press.by_reactor(FailBatch(POOL, "bat_failed", "another spent it", tuple(coins[:1]))))
