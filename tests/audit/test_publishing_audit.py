@@ -6,7 +6,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
 from domain.catalog import CATALOG
 from domain.publishing.anchoring import FailBatch, NoteSeen, ReserveBatch
@@ -30,8 +32,10 @@ from log.message import Command
 from log.store import MemoryStore
 from muniment.auditing import AuditOptions, audit_export, audit_log
 from muniment.exporting import export
+from processors.anchor_transactions import anchored_content
 from processors.audit import Audit
-from processors.audit_batches import job_key
+from processors.audit_anchors import content_of
+from processors.audit_batches import Queued, job_key
 from processors.audit_names import Fault
 from processors.audit_pool import FIGURES, coin_key
 from processors.audit_publishing import changes, roles_needed
@@ -363,3 +367,11 @@ async def test_a_job_that_is_signed_already_and_an_output_that_is_another_s_are_
     assert rule_of(job, lambda entry: entry._replace(signed_by="bat_1")) == "anchored_once"
     assert rule_of(coin, lambda entry: entry._replace(batch_id="bat_1")) == "spent_twice"
     assert rule_of(FIGURES, lambda entry: entry._replace(fees=0)) == "balance"
+
+
+@given(record_id=st.text(), uri=st.none() | st.text(), timestamp=st.text())
+def test_what_an_auditor_looks_for_in_an_output_is_what_is_anchored(
+    record_id: str, uri: str | None, timestamp: str
+) -> None:
+    queued = Queued(author(1).pubkey, record_id, "ab" * 32, uri, timestamp)
+    assert content_of(queued) == anchored_content(record_id, "ab" * 32, uri, timestamp)
