@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from log import ecdsa
@@ -21,6 +22,9 @@ from log.signatures import InvalidSignature
 algorithm: Final = "bsv-ecdsa-secp256k1"
 protocol: Final = "sl-drm"
 version: Final = 1
+
+_remembered_keys: Final = 4_096
+"""Whether a point lies on the curve is a tenth of what an intent costs, and a label sends many by one key."""
 
 
 def intent_signed_bytes(record: Mapping[str, object]) -> bytes:
@@ -38,6 +42,7 @@ def job_id(pubkey: str, signed_bytes: bytes) -> str:
     return base32_id("job_", hashlib.sha256(pubkey.encode() + b"\n" + signed_bytes).digest())
 
 
+@lru_cache(maxsize=_remembered_keys)
 def publisher(pubkey: str) -> PublicKey:
     """Read a publisher's key: a compressed point of secp256k1, 66 hex digits in lower case. Raises `InvalidKey`."""
     try:

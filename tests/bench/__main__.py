@@ -1,7 +1,7 @@
 """`make bench`: every figure beside the machine's own limit in the same run.
 
 `python -m tests.bench [SECTION…]` measures only the sections named: append, decisions, webhooks, growth, projection,
-feed, audit, transfers, accounts, supply, media, gateway. `MUNIMENT_BENCH_FACTS` sets how many facts the log of `growth`
+feed, audit, transfers, accounts, supply, media, gateway, publishing. `MUNIMENT_BENCH_FACTS` sets how many facts the log of `growth`
 gets (1,000,000).
 """
 
@@ -27,6 +27,7 @@ from tests.bench import (
     growth,
     media,
     projection,
+    publishing,
     supply,
     transfer_requests,
     transfers,
@@ -162,6 +163,29 @@ async def filed(registry: Registry) -> None:
     say("memory of an upload and of a download, at most", memory, "64 MiB is the bound")
 
 
+async def published(registry: Registry) -> None:
+    checks = publishing.verifications_a_second()
+    say("secp256k1 verifications of intents, one core", f"{checks:,.0f}/s", "the limit of what follows")
+    found = await publishing.measure(registry)
+    first, steady, same = found["accepted"], found["steadily"], found["duplicates"]
+    say(
+        f"{publishing.ACCEPTED} intents accepted, {publishing.CLIENTS} clients",
+        f"{first.accepted_s:.2f} s",
+        f"{publishing.ACCEPTED / first.accepted_s:,.0f}/s, sent in {first.transactions} transactions after "
+        f"{first.sent_s:.2f} s",
+    )
+    say(
+        f"{publishing.A_SECOND} jobs/s offered for {publishing.STEADY_S} s",
+        f"{publishing.A_SECOND * publishing.STEADY_S / steady.accepted_s:,.0f}/s accepted",
+        f"all sent {steady.sent_s - steady.accepted_s:.2f} s after the last, {steady.transactions} transactions",
+    )
+    say(
+        f"{publishing.DUPLICATES:,} duplicates of one intent at once",
+        f"{publishing.DUPLICATES / same.accepted_s:,.0f}/s",
+        f"in {same.transactions} transaction",
+    )
+
+
 def measure_supply() -> None:
     for name, value in asyncio.run(supply.measure()).items():
         say(name, f"{value:,.2f}")
@@ -188,6 +212,7 @@ SECTIONS: Mapping[str, Callable[[], None]] = {
     "supply": measure_supply,
     "media": lambda: with_registry(filed),
     "gateway": measure_gateway,
+    "publishing": lambda: with_registry(published),
 }
 
 
