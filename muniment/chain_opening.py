@@ -14,8 +14,8 @@ from processors.chain_place import basic, read_chain_url
 from processors.explorer_chain import ExplorerChain, explorer_url
 from processors.node_chain import NodeChain
 
-DEVNET: Final = "devnet"
-"""Where the devnet's chain lies in the data directory."""
+DEVNET: Final = Path("devnet", "chain")
+"""Where the devnet's chain lies in the data directory: a folder of its own, since its writers share three files."""
 
 
 @contextlib.asynccontextmanager

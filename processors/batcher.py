@@ -109,6 +109,8 @@ class Batcher:
                 self._dear |= dict.fromkeys(known.job_ids, short.needed_satoshis)
                 asks.append(_released(name, f"its transaction needs {short.needed_satoshis} satoshis", now))
                 continue
+            for job_id in known.job_ids:
+                self._dear.pop(job_id, None)
             payload = SignBatch(POOL_ID, name, signed.txid, signed.raw, signed.fee, signed.change)
             asks.append(Ask(POOL_ID, f"sign:{name}:{under.where}", payload))
         return asks

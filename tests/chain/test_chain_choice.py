@@ -84,7 +84,7 @@ async def test_the_devnet_is_the_default_and_lies_in_the_data_directory(tmp_path
     with pytest.raises(InterruptedError):
         async with opened_chain(read_settings({"data": str(tmp_path)}, {}), devnet):
             pass
-    assert asked == [tmp_path / "devnet"]
+    assert asked == [tmp_path / "devnet" / "chain"]
 
 
 URL = "https://127.0.0.1:1"
