@@ -20,7 +20,7 @@ from processors.anchor_transactions import Signed, Spend, TooPoor, anchored_cont
 from processors.asking import keep_asking
 from processors.lately import Lately
 from processors.pool_key import PoolKey
-from processors.publishing_agenda import BATCH, NOW, PublishingAgenda, Said
+from processors.publishing_agenda import BATCH, NOW, Pieces, PublishingAgenda, Said, Under
 from processors.reactor_commands import Ask, ReactorCommands
 
 KEEP_MS: Final = 60_000
@@ -42,6 +42,23 @@ class BatcherSettings(NamedTuple):
 
     fee_per_kb: int = 100
     piece_satoshis: int = 100_000
+
+
+class Draft(NamedTuple):
+    """What a batch's transaction is made of, and where the batch was reserved."""
+
+    name: str
+    where: str
+    job_ids: tuple[str, ...]
+    spends: tuple[Spend, ...]
+    contents: tuple[bytes, ...]
+    pieces: Pieces
+
+    def signed(self, key: PoolKey, fee_per_kb: int) -> Signed:
+        """Make the transaction. Raises TooPoor."""
+        if self.contents:
+            return anchoring(key, self.spends, self.contents, fee_per_kb)
+        return splitting(key, self.spends, self.pieces.number, self.pieces.satoshis, fee_per_kb)
 
 
 class Bucket:
@@ -97,38 +114,34 @@ class Batcher:
     async def _signed(self) -> list[Ask]:
         """Sign what is reserved, or give it up."""
         asks, now = list[Ask](), self._clock()
-        for name, known, under in self._agenda.open():
-            if known.status != RESERVED_BATCH:
-                continue
-            if known.expires_at <= now:
-                asks.append(_released(name, None, now))
-                continue
+        reserved = [each for each in self._agenda.open() if each[1].status == RESERVED_BATCH]
+        asks += [_released(name, None, now) for name, known, _ in reserved if known.expires_at <= now]
+        # All that is signed is read first: while one is, the agenda goes on, and lets go of what another has signed.
+        drafts = [self._draft(name, known, under) for name, known, under in reserved if known.expires_at > now]
+        for draft in drafts:
             try:
-                signed = await asyncio.to_thread(self._made, name, known)
+                signed = await asyncio.to_thread(draft.signed, self._key, self._settings.fee_per_kb)
             except TooPoor as short:
-                self._dear |= dict.fromkeys(known.job_ids, short.needed_satoshis)
-                asks.append(_released(name, f"its transaction needs {short.needed_satoshis} satoshis", now))
+                self._dear |= dict.fromkeys(draft.job_ids, short.needed_satoshis)
+                asks.append(_released(draft.name, f"its transaction needs {short.needed_satoshis} satoshis", now))
                 continue
-            for job_id in known.job_ids:
+            for job_id in draft.job_ids:
                 self._dear.pop(job_id, None)
-            payload = SignBatch(POOL_ID, name, signed.txid, signed.raw, signed.fee, signed.change)
-            asks.append(Ask(POOL_ID, f"sign:{name}:{under.where}", payload))
+            payload = SignBatch(POOL_ID, draft.name, signed.txid, signed.raw, signed.fee, signed.change)
+            asks.append(Ask(POOL_ID, f"sign:{draft.name}:{draft.where}", payload))
         return asks
 
-    def _made(self, name: str, known: Batch) -> Signed:
-        """Make a batch's transaction. Raises TooPoor."""
+    def _draft(self, name: str, known: Batch, under: Under) -> Draft:
+        """Read what a batch's transaction is made of."""
         store = self._agenda.store
-        spends = [
+        spends = tuple(
             Spend(outpoint, held.satoshis, bytes.fromhex(self._agenda.script(outpoint)))
             for outpoint in known.outpoints
             if (held := output(store, outpoint)) is not None  # type: ignore[arg-type]  # only asked by key
-        ]
-        if known.job_ids:
-            entries = [Said(*(store.get(f"said/{job_id}") or ())) for job_id in known.job_ids]
-            contents = [anchored_content(each.record_id, each.hash, each.uri, each.timestamp) for each in entries]
-            return anchoring(self._key, spends, contents, self._settings.fee_per_kb)
-        pieces = self._agenda.pieces(name)
-        return splitting(self._key, spends, pieces.number, pieces.satoshis, self._settings.fee_per_kb)
+        )
+        said = [Said(*(store.get(f"said/{job_id}") or ())) for job_id in known.job_ids]
+        contents = tuple(anchored_content(each.record_id, each.hash, each.uri, each.timestamp) for each in said)
+        return Draft(name, under.where, tuple(known.job_ids), spends, contents, self._agenda.pieces(name))
 
     def _reserved(self) -> Iterator[Ask]:
         """Reserve outputs for what waits: what is asked for now alone and at once, the rest together."""

@@ -82,10 +82,11 @@ class Broadcaster:
         sent = Ask(POOL_ID, f"sent:{name}:{under.where}", NoteSent(POOL_ID, name))
         if tried.taken:
             return sent
-        if tried.due > self._clock():
+        raw = self._agenda.raw(name)
+        if tried.due > self._clock() or not raw:  # it failed while others were sent
             return None
         try:
-            await self._chain.broadcast(self._agenda.raw(name))
+            await self._chain.broadcast(raw)
         except ChainUnavailable as error:
             self._later(name, tried._replace(failures=tried.failures + 1), str(error))
             return None

@@ -125,8 +125,11 @@ class Observer:
 
     async def _send_again(self, name: str) -> None:
         """Repair what the chain forgot: the same bytes are sent again. Raises ChainUnavailable."""
+        raw = self._agenda.raw(name)
+        if not raw:  # it failed while the chain was asked
+            return
         try:
-            await self._chain.broadcast(self._agenda.raw(name))
+            await self._chain.broadcast(raw)
         except Refused as refused:
             journal.warning("not_taken_again", extra={"batch": name, "reason": refused.reason})
 

@@ -1,8 +1,8 @@
 """`make bench`: every figure beside the machine's own limit in the same run.
 
 `python -m tests.bench [SECTION…]` measures only the sections named: append, decisions, webhooks, growth, projection,
-feed, audit, transfers, accounts, supply, media, gateway, publishing. `MUNIMENT_BENCH_FACTS` sets how many facts the log of `growth`
-gets (1,000,000).
+feed, audit, transfers, accounts, supply, media, gateway, publishing. `MUNIMENT_BENCH_FACTS` sets how many facts the log
+of `growth` gets (1,000,000).
 """
 
 import asyncio

@@ -1,6 +1,8 @@
 """A job's way: queued, reserved, signed, sent, seen, confirmed; whatever dies on it, another goes on from the log."""
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -178,6 +180,44 @@ async def test_two_who_both_lead_anchor_each_job_once(press: Press) -> None:
     assert {press.status(each) for each in jobs} == {"confirmed"}
     assert set((await press.anchored(jobs)).values()) == {1}
     assert press.pool.holds
+
+
+async def test_what_another_signs_meanwhile_stops_nobody(press: Press, monkeypatch: pytest.MonkeyPatch) -> None:
+    await with_pieces(press)
+    jobs = press.queue(1, 2, priority="now")
+    one, other = await Mind(press).catch_up(), await Mind(press).catch_up()
+    await one.ask("batcher")
+    press.settle()
+    plain = asyncio.to_thread
+
+    async def slow(*asked: Any) -> Any:
+        monkeypatch.setattr(asyncio, "to_thread", plain)
+        await other.ask("batcher")
+        press.settle()
+        await one.catch_up()
+        return await plain(*asked)
+
+    monkeypatch.setattr(asyncio, "to_thread", slow)
+    await one.ask("batcher")
+    press.settle()
+    assert {press.status(each) for each in jobs} == {"signed"}
+    assert len(press.happened(BatchSigned)) == 3
+
+
+async def test_a_refusal_to_the_last_fails_nothing_that_the_chain_has_after_all(press: Press) -> None:
+    mind = await with_pieces(press)
+    press.chain.lost, press.chain.refused = 1, 0
+    (job,) = press.queue(1, priority="now")
+    for part in ("batcher", "batcher", "broadcaster"):
+        await mind.ask(part)
+        press.settle()
+    press.chain.refused = RETRIES
+    for _ in range(RETRIES):
+        press.now += 31_000
+        await mind.ask("broadcaster")
+        press.settle()
+    assert press.status(job) == "sent"
+    assert not press.happened(BatchFailed)
 
 
 async def test_a_reservation_that_nobody_resumes_returns_after_its_time(press: Press) -> None:
