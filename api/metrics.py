@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from projections.postgres import CONNECTION_ERRORS
+
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.008, 0.012, 0.02, 0.035, 0.05, 0.075, 0.12, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -36,9 +38,11 @@ class Metrics:
         self.hits = Counter(
             "muniment_idempotency_hits_total", "Requests answered with their first outcome", registry=self.registry
         )
-        self.signature_failures = Counter(
+        # A gauge that only grows: a counter's name would have to end in ``_total``.
+        self.signature_failures = Gauge(
             "signature_verification_failures", "Publish intents whose signature did not hold", registry=self.registry
         )
+        self.registry.register(CONNECTION_ERRORS)
         self.waiting = Gauge(
             "muniment_decisions_awaited", "Commands appended whose decision has not come yet", registry=self.registry
         )

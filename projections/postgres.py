@@ -8,9 +8,10 @@ rows and marks alike.
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import psycopg
+from prometheus_client import Gauge
 from psycopg import errors
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
@@ -26,6 +27,10 @@ connections_limit = 8
 PROBE = "SELECT 1"
 READ_ONLY = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}"
 READ_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
+CONNECTION_ERRORS: Final = Gauge(
+    "database_connection_errors", "How often Postgres could not be reached, or was lost, since this process began."
+)
+"""A gauge that only grows: a counter's name would have to end in ``_total``."""
 
 
 class PostgresUnavailable(ConnectionError):
@@ -60,6 +65,13 @@ def _bound(parameters: tuple[Any, ...]) -> Any:
     if len(parameters) == 1 and isinstance(parameters[0], dict):
         return parameters[0]
     return parameters or None
+
+
+async def _let_go(connection: psycopg.AsyncConnection[Row]) -> None:
+    """Close a connection; one that the other side ended is an error of the connection, whatever was asked over it."""
+    if connection.broken:
+        CONNECTION_ERRORS.inc()
+    await connection.close()
 
 
 class CopyIn:
@@ -139,13 +151,14 @@ class Postgres:
                 application_name="muniment",
             )
         except psycopg.Error as error:
+            CONNECTION_ERRORS.inc()
             # ``from None``: the driver's text names the host.
             raise PostgresUnavailable(f"Postgres can't be reached: {type(error).__name__}") from None
         connection.adapters.register_loader("numeric", WholeNumber)
         try:
             await connection.execute("SET synchronous_commit = off")
         except BaseException:
-            await connection.close()
+            await _let_go(connection)
             raise
         return connection
 
@@ -164,7 +177,7 @@ class Postgres:
                     yield connection
                 except BaseException:
                     # Its transaction is unfinished: closing rolls it back, whatever state it is in.
-                    await connection.close()
+                    await _let_go(connection)
                     raise
                 self._idle.append(connection)
         finally:
@@ -179,7 +192,7 @@ class Postgres:
             try:
                 await connection.execute(PROBE)
             except psycopg.Error:
-                await connection.close()
+                await _let_go(connection)
             except BaseException:
                 await connection.close()
                 raise
