@@ -1,5 +1,6 @@
 """The chain as an api process asks it: its newest block is remembered for a moment, and what is wrong is a problem."""
 
+import asyncio
 import time
 from collections.abc import Awaitable
 from typing import Any, Final, Protocol, TypeVar
@@ -10,6 +11,7 @@ from processors.chain import Block, Chain, ChainUnavailable
 
 T = TypeVar("T")
 TIP_KNOWN_S: Final = 0.5
+HINTS_AT_ONCE: Final = 16
 
 
 class Devnet(Protocol):
@@ -25,10 +27,23 @@ class Devnet(Protocol):
 
 
 class Anchorage:
-    """The chain, who can spend what the pool has, and the fee in satoshis per kB; the devnet where the chain is one."""
+    """The chain, who can spend what the pool has, and the fee in satoshis per kB; the devnet where the chain is one.
 
-    def __init__(self, chain: Chain, script: bytes, fee_per_kb: int, devnet: Devnet | None = None) -> None:
+    ``callback_token`` is what the chain shows when it calls, none where it never does; ``hints`` bounds how many of its
+    hints are looked into at once.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        script: bytes,
+        fee_per_kb: int,
+        devnet: Devnet | None = None,
+        callback_token: str | None = None,
+    ) -> None:
         self.chain, self.script, self.fee_per_kb, self.devnet = chain, script, fee_per_kb, devnet
+        self.callback_token = callback_token
+        self.hints = asyncio.Semaphore(HINTS_AT_ONCE)
         self._tip: tuple[float, Block] | None = None
 
     async def tip(self) -> Block | None:

@@ -77,6 +77,7 @@ FILES = (
     "api.publish_trail",
     "api.pool",
     "api.chain",
+    "api.arc_callback",
     "api.commands",
     "api.operations",
 )

@@ -71,7 +71,7 @@ class ChainChoice(GatewaySettings):
     )
     chain_callback_url: str | None = setting(
         None,
-        "For `arc`: where ARC reaches this registry to say that a transaction went on.",
+        "For `arc`: where ARC reaches `/v1/arc/callback` of this registry, to say that a transaction went on.",
         read=_url,
         metavar="URL",
     )

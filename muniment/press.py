@@ -19,6 +19,7 @@ from processors.publishing_duties import Press
 from processors.task import Task
 
 DEVNET: Final = "devnet"
+ARC: Final = "arc"
 LOOK_AFAR_EVERY_S: Final = 5.0
 """How often a chain of others is looked at: an explorer answers some three questions a second."""
 
@@ -61,4 +62,5 @@ async def opened_press(settings: Settings) -> AsyncIterator[tuple[Press, Sequenc
 async def opened_anchorage(settings: Settings) -> AsyncIterator[Anchorage]:
     """Open what an api process asks the chain by. Raises InvalidSetting."""
     async with _opened(settings) as (chain, devnet):
-        yield Anchorage(chain, _key(settings).script, settings.fee_per_kb, devnet)
+        token = settings.chain_callback_token if settings.chain == ARC else None
+        yield Anchorage(chain, _key(settings).script, settings.fee_per_kb, devnet, token)

@@ -8,13 +8,13 @@ import logging
 import time
 from collections.abc import Callable
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 from domain.publishing.anchoring import NoteConfirmed, NoteReorged, NoteSeen
 from domain.publishing.batch import RESERVED_BATCH, Batch
 from domain.publishing.output import POOL_ID
 from log.log import AppendUnknown, LogUnavailable
-from processors.chain import Block, Chain, ChainUnavailable, Inclusion, Refused
+from processors.chain import Block, Chain, ChainUnavailable, Refused, Seen
 from processors.lately import Lately
 from processors.publishing_agenda import PublishingAgenda, Under
 from processors.reactor_commands import Ask, ReactorCommands
@@ -116,12 +116,7 @@ class Observer:
             if known.status in {"sent", "seen"}:
                 await self._send_again(name)
             return None
-        if seen.inclusion is not None:
-            content = f"confirmed:{name}:{seen.inclusion.block.hash}:{under.where}"
-            return Ask(POOL_ID, content, _confirmed(name, seen.inclusion))
-        if known.status == "seen":
-            return None
-        return Ask(POOL_ID, f"seen:{name}:{under.where}", NoteSeen(POOL_ID, name))
+        return noted(name, known.status, under.where, seen)
 
     async def _send_again(self, name: str) -> None:
         """Repair what the chain forgot: the same bytes are sent again. Raises ChainUnavailable."""
@@ -134,6 +129,16 @@ class Observer:
             journal.warning("not_taken_again", extra={"batch": name, "reason": refused.reason})
 
 
-def _confirmed(name: str, inclusion: Inclusion) -> Any:
-    block = inclusion.block
-    return NoteConfirmed(POOL_ID, name, block.height, block.hash, block.header, inclusion.bump)
+def noted(name: str, status: str, where: str, seen: Seen) -> Ask | None:
+    """Say of a batch what the chain has of it, if that is news.
+
+    ``status`` is what the batch is, ``where`` names the decision (``context/partition/offset``) that made it so:
+    whoever says the same of the same asks by the same command.
+    """
+    if seen.inclusion is not None:
+        block = seen.inclusion.block
+        payload = NoteConfirmed(POOL_ID, name, block.height, block.hash, block.header, seen.inclusion.bump)
+        return Ask(POOL_ID, f"confirmed:{name}:{block.hash}:{where}", payload)
+    if status == "seen":
+        return None
+    return Ask(POOL_ID, f"seen:{name}:{where}", NoteSeen(POOL_ID, name))

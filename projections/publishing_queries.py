@@ -17,6 +17,8 @@ WAITING: Final = "waiting_for_utxo"
 FAILED: Final = "failed"
 STATUS: Final = f"CASE WHEN b.batch_id IS NOT NULL THEN b.status WHEN j.waiting THEN '{WAITING}' ELSE '{QUEUED}' END"
 """A job's status is its batch's, where it is in one."""
+UNDER_WAY: Final = ("signed", "sent", "seen", "reorged")
+"""Of a batch that has its transaction, which is in no block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,16 @@ class StoredProof:
     block_hash: str | None
     header: bytes | None
     bump: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """A batch and what it is; ``part`` and ``status_pos`` are where it became that."""
+
+    batch_id: str
+    status: str
+    part: int
+    status_pos: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +169,17 @@ async def proof(transaction: Transaction, generation: Generation, batch_id: str)
         f"SELECT {columns(StoredProof)} FROM {generation.schema}.batches WHERE batch_id = %s", batch_id
     )
     return StoredProof(*rows[0]) if rows else None
+
+
+async def batch_under_way(transaction: Transaction, generation: Generation, txid: str) -> StoredBatch | None:
+    """Find the batch whose transaction this is, while that is in no block."""
+    rows = await transaction.rows(
+        f"SELECT {columns(StoredBatch)} FROM {generation.schema}.batches WHERE txid = %s AND status = ANY(%s)"
+        " ORDER BY part, pos DESC LIMIT 1",
+        txid,
+        list(UNDER_WAY),
+    )
+    return StoredBatch(*rows[0]) if rows else None
 
 
 async def batch_outputs(

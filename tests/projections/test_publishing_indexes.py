@@ -43,6 +43,7 @@ async def test_no_hot_read_of_publishing_scans_a_table(postgres: Postgres) -> No
         assert found.status == "sent"
         assert len(await publishing_queries.jobs_of_record(asking, publishing, "REC_77")) == 2
         assert await publishing_queries.proof(asking, publishing, "bat_7") is not None
+        assert await publishing_queries.batch_under_way(asking, publishing, "txbat_7") is not None
         assert len(await publishing_queries.batch_outputs(asking, publishing, ["tx7:0", "tx8:0"])) == 2
         assert len(await publishing_queries.available(asking, publishing, limit=5)) == 5
         for actor, resource in (
