@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from muniment.client import Client, Refused, Subject, Unreachable
+    from muniment.publisher_key import PublisherKey
     from muniment.signing_key import SigningKey
 
-__all__ = ["Client", "Refused", "SigningKey", "Subject", "Unreachable"]
-_HOMES = {"SigningKey": "muniment.signing_key"}
+__all__ = ["Client", "PublisherKey", "Refused", "SigningKey", "Subject", "Unreachable"]
+_HOMES = {"PublisherKey": "muniment.publisher_key", "SigningKey": "muniment.signing_key"}
 
 
 def __getattr__(name: str) -> Any:

@@ -17,13 +17,15 @@ BATCH_BYTES: Final = 900_000
 T = TypeVar("T", bound=Result)
 
 
-def batches(signed: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
+def batches(
+    signed: Iterable[Mapping[str, Any]], *, items: int = BATCH_ITEMS, most_bytes: int = BATCH_BYTES
+) -> Iterator[Sequence[Mapping[str, Any]]]:
     """Cut what is signed into batches that the registry takes, by number and by size."""
     batch: list[Mapping[str, Any]] = []
     size = 0
     for each in signed:
         weight = len(json.dumps(each, ensure_ascii=False, separators=(",", ":")).encode()) + 1
-        if batch and (len(batch) == BATCH_ITEMS or size + weight > BATCH_BYTES):
+        if batch and (len(batch) == items or size + weight > most_bytes):
             yield batch
             batch, size = [], 0
         batch.append(each)

@@ -13,6 +13,7 @@ from muniment.client.ledger import Ledger
 from muniment.client.media import MediaFiles
 from muniment.client.noun import path_of
 from muniment.client.nouns import Commands, Playlists, Signers, Webhooks
+from muniment.client.publishing import Publishing
 from muniment.client.record_shapes import Erasure
 from muniment.client.records import Records, Schemas
 from muniment.client.shapes import Health
@@ -54,6 +55,7 @@ class Client:
         self.search = Search(self._transport)
         self.records = Records(self._transport)
         self.schemas = Schemas(self._transport)
+        self.publishing = Publishing(self._transport)
         self.media = MediaFiles(self._transport, upload_origins)
 
     async def __aenter__(self) -> Self:

@@ -60,7 +60,7 @@ class AlreadyExists(Conflict):
 
 
 class AlreadyRegistered(Conflict):
-    """The developer, the agent or the webhook is registered already."""
+    """The developer, the agent, the webhook or the public key is registered already."""
 
 
 class DeadlinePassed(Conflict):
@@ -68,7 +68,13 @@ class DeadlinePassed(Conflict):
 
 
 class NonceUsed(Conflict):
-    """The account's owner signed something else under this nonce."""
+    """The account's owner, or the publisher's key, signed something else under this nonce."""
+
+    @property
+    def job_id(self) -> str | None:
+        """Name the job of the record that was signed under it."""
+        found = self.members.get("jobId")
+        return found if isinstance(found, str) else None
 
 
 class SameAccount(Conflict):

@@ -5,6 +5,7 @@ from typing import Any
 
 from muniment.client.identity_refusals import IDENTITY_BY_CODE
 from muniment.client.ledger_refusals import LEDGER_BY_CODE
+from muniment.client.publishing_refusals import PUBLISHING_BY_CODE
 from muniment.client.record_refusals import RECORDS_BY_CODE
 from muniment.client.refusals import (
     AlreadyActive,
@@ -45,6 +46,7 @@ BY_CODE: Mapping[str, type[Refused]] = {
     **IDENTITY_BY_CODE,
     **LEDGER_BY_CODE,
     **RECORDS_BY_CODE,
+    **PUBLISHING_BY_CODE,
 }
 BY_STATUS: Mapping[int, type[Refused]] = {
     400: InvalidRequest,

@@ -14,7 +14,7 @@ import aiohttp
 
 from log.token import InvalidToken, later, read_token, write_token
 from muniment.client.problems import refusal
-from muniment.client.refusals import Refused, Unauthenticated, UnexpectedAnswer, Unreachable
+from muniment.client.refusals import RateLimited, Refused, Unauthenticated, UnexpectedAnswer, Unreachable
 from muniment.client.sign_in import SignIn
 from muniment.signing_key import SigningKey
 
@@ -98,13 +98,19 @@ class Transport:
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         own_key: bool = False,
+        renewed: bool = False,
         timeout_s: float | None = None,
     ) -> Answer:
-        """Write once: every attempt carries the same idempotency key, or with ``own_key`` is one by its content."""
+        """Write once: every attempt carries the same idempotency key, or with ``own_key`` is one by its content.
+
+        With ``renewed`` what was refused as too fast is asked under another key: of one the decision is final.
+        """
         sent = dict(headers or {})
         if idempotency_key is not None or not own_key:
             sent["Idempotency-Key"] = idempotency_key or secrets.token_hex(16)
-        answer = await self.call(method, path, query=query, body=body, headers=sent, timeout_s=timeout_s)
+        answer = await self.call(
+            method, path, query=query, body=body, headers=sent, renewed=renewed, timeout_s=timeout_s
+        )
         self._remember(answer.position)
         return answer
 
@@ -122,7 +128,8 @@ class Transport:
         *,
         query: Mapping[str, Any] | None = None,
         body: Any = None,
-        headers: Mapping[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+        renewed: bool = False,
         timeout_s: float | None = None,
     ) -> Answer:
         """Send a request until it is answered, refused for good, or out of time.
@@ -136,6 +143,10 @@ class Transport:
             sent = {**(headers or {}), **signed_in}
             try:
                 return await self._once(method, path, deadline, query=query, body=body, headers=sent)
+            except RateLimited:
+                if renewed and headers is not None:
+                    headers["Idempotency-Key"] = secrets.token_hex(16)
+                raise
             except Unauthenticated:
                 if self._sign_in is None:
                     raise
