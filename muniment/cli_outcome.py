@@ -24,7 +24,10 @@ CODES: Final[Mapping[str, str]] = {
 }
 """Errors of layers that most verbs never import, by name."""
 
-SHOWN: Final = ("fact_id", "command_id", "request_id", "account", "available", "needed", "unlocks_at")
+SHOWN: Final = (
+    "fact_id", "command_id", "request_id", "account", "available", "needed", "unlocks_at",
+    "jobId", "job_status", "pubkeys",
+)  # fmt: skip
 """Members of a refusal that people are told too."""
 SHOWN_IN_AVT: Final = ("available", "needed")
 
@@ -52,6 +55,8 @@ class Failure(Exception):
 
 
 def _shown(name: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value)
     try:
         return f"{written_avt(read_amount(value))} AVT" if name in SHOWN_IN_AVT else value
     except InvalidAmount:
@@ -67,6 +72,7 @@ def failure_of(error: Exception) -> Failure | None:
     """Give the failure that an error of the layers below is for whoever called, if it is one."""
     # The processes of a registry have no client, and start faster without it.
     from muniment.client.ledger_refusals import StillInTransit  # noqa: PLC0415
+    from muniment.client.publishing_refusals import PublishingFailed, StillPublishing  # noqa: PLC0415
     from muniment.client.record_refusals import FileChanged  # noqa: PLC0415
     from muniment.client.refusals import Refused, UnexpectedAnswer, Unreachable  # noqa: PLC0415
 
@@ -86,6 +92,10 @@ def failure_of(error: Exception) -> Failure | None:
             return Failure(error.code, error.detail, more=more)
         case StillInTransit():
             return Failure("still_in_transit", str(error), more={"transfer_id": error.transfer_id})
+        case StillPublishing():
+            return Failure("still_publishing", str(error), more={"jobId": error.job_id, "job_status": error.status})
+        case PublishingFailed():
+            return Failure("publishing_failed", str(error), more={"jobId": error.job_id})
         case Unreachable():
             return Failure("unreachable", str(error))
         case FileChanged():

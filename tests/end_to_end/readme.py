@@ -24,8 +24,11 @@ VOLATILE = (
     (re.compile(r"mun://DID/([a-z.]+)/[0-9a-v]+"), r"mun://DID/\1/RKEY"),
     (re.compile(r"sha256-[A-Za-z0-9_-]{43}"), "HASH"),
     (re.compile(r"the DID has no key \S+"), "the DID has no key ID"),
-    (re.compile(r"(fct|wh|cmd|req|acc|agt|trf|pay|stk|prp|med)_[a-z0-9]+"), r"\1_ID"),
+    (re.compile(r"(fct|wh|cmd|req|acc|agt|trf|pay|stk|prp|med|job|bat)_[a-z0-9]+"), r"\1_ID"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
+    (re.compile(r"\b0[23][0-9a-f]{64}\b"), "PUBKEY"),
+    (re.compile(r"\b[0-9a-f]{64}(:\d+)?\b"), "HEX"),
+    (re.compile(r"\bheight \d+"), "height N"),
     (re.compile(r"whsec_[A-Za-z0-9+/=]+"), "SECRET"),
     (re.compile(r"(facts|identity|ledger|records|publishing)/\d+/\d+"), "POSITION"),
     (re.compile(r"\b[\d.]+ s\b"), "SECONDS"),
@@ -34,6 +37,9 @@ VOLATILE = (
     (re.compile(r"request_id [0-9a-f]+"), "request_id ID"),
     (re.compile(r"─+"), "─"),
     (re.compile(r" +"), " "),
+    # A block may come before the chain is asked for what it was sent, and another before a job is.
+    (re.compile(r"^TIME The chain was seen .*\n", re.MULTILINE), ""),
+    (re.compile(r"^confirmations \d+", re.MULTILINE), "confirmations N"),
     # How many partitions and deliveries there were by then differs.
     (re.compile(r"^position .*\n", re.MULTILINE), ""),
     (re.compile(r"^((?:decisions|signatures|projection \w+:) )\d+", re.MULTILINE), r"\1N"),

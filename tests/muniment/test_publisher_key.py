@@ -103,9 +103,7 @@ def test_a_file_that_is_no_key_is_refused_without_telling_what_it_holds(tmp_path
             PublisherKey.load(path)
         assert encoded[:-4] not in str(refusal.value)
         assert wif[:-1] not in str(refusal.value)
-    other = written(
-        tmp_path / "other", {**kept, "pubkey": PublisherKey.generate().pubkey, "private_key_b64": encoded}
-    )
+    other = written(tmp_path / "other", {**kept, "pubkey": PublisherKey.generate().pubkey, "private_key_b64": encoded})
     assert refusal_of(other) == KeyFileProblem.MISMATCH
     assert refusal_of(tmp_path / "none") == KeyFileProblem.MISSING
     assert refusal_of(written(tmp_path / "open", wif, 0o644)) == KeyFileProblem.EXPOSED
