@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 from domain.catalog import CATALOG
 from muniment.cli import parser
 from muniment.settings import TABLE
+from tests.house import reference
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.redpanda.yml").read_text())
@@ -25,19 +27,32 @@ def verbs() -> set[str]:
     return set(choices)
 
 
+SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
+OF_PROMETHEUS = {"up", "process_resident_memory_bytes"}
+"""What Prometheus and its client tell by themselves."""
+WORDS = {"and", "or", "unless", "bool", "by", "on", "without", "ignoring", "group_left", "group_right", "offset"}
+
+
+@cache
 def metric_names() -> set[str]:
-    """Every metric that the code declares."""
-    source = "\n".join(
-        path.read_text()
-        for layer in ("log", "projections", "processors", "api", "muniment")
-        for path in sorted((ROOT / layer).rglob("*.py"))
-    )
-    return {re.sub(r"_total$", "", name) for name in re.findall(r'"(muniment_[a-z_]+)"', source)}
+    """Every series that the code's metrics are scraped as."""
+    return OF_PROMETHEUS | {
+        name.removesuffix("_total" if kind == "counter" else "") + suffix
+        for name, kind, _, _ in reference.metrics()
+        for suffix in SUFFIXES[kind]
+    }
 
 
 def queried(expression: str) -> set[str]:
-    names = set(re.findall(r"\bmuniment_[a-z_]+", expression))
-    return {re.sub(r"_(bucket|sum|count|total)$", "", name) for name in names}
+    """Every series that an expression asks for: its words that are no function, no label and no duration."""
+    bare = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^]]*\]', " ", expression)
+    bare = re.sub(r"\b(by|on|without|ignoring|group_left|group_right)\s*\([^)]*\)", " ", bare)
+    return set(re.findall(r"(?<![\w.])[a-zA-Z_:][\w:]*\b(?!\s*\()", bare)) - WORDS
+
+
+def test_the_metrics_of_an_expression_are_told_from_its_other_words() -> None:
+    asked = 'sum by (a, b) (rate(one_total{c="two"}[5m])) or max(three and on (d) four == 1) offset 5m > 1e3'
+    assert queried(asked) == {"one_total", "three", "four"}
 
 
 def test_compose_runs_each_process_of_ours_by_a_verb_of_the_command_line() -> None:
@@ -86,6 +101,7 @@ def test_every_alert_has_a_summary_a_runbook_and_metrics_that_exist() -> None:
         runbook, _, anchor = rule["annotations"]["runbook"].partition("#")
         headings = re.findall(r"^## (.+)$", (ROOT / runbook).read_text(), flags=re.MULTILINE)
         assert anchor in {heading.lower().replace(" ", "-") for heading in headings}
+        assert queried(rule["expr"])
         assert queried(rule["expr"]) <= metric_names(), rule["alert"]
 
 
@@ -97,6 +113,7 @@ def test_every_panel_asks_for_metrics_that_exist(path: Path) -> None:
         assert panel["title"]
         for target in panel["targets"]:
             names = queried(target["expr"])
+            assert names, panel["title"]
             assert names <= metric_names(), (panel["title"], names - metric_names())
 
 
