@@ -45,7 +45,7 @@ def test_publishing_s_alarms_are_raised_at_what_they_are_for(name: str) -> None:
 
 
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
-@pytest.mark.parametrize("asked", [("check", "rules", ALERTS), ("test", "rules", HERE / "publishing_alerts.yml")])
+@pytest.mark.parametrize("asked", [("check", "rules", ALERTS), ("test", "rules", HERE / "alerts_raised.yml")])
 def test_prometheus_takes_the_alerts_and_raises_them_when_it_should(asked: tuple[str, str, Path]) -> None:
     ran = subprocess.run(  # promtool, where the machine has it
         [str(PROMTOOL), *map(str, asked)], capture_output=True, text=True, timeout=60, check=False
