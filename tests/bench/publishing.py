@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from muniment.publisher_key import PublisherKey, new_nonce
 
 from log import intents
 from muniment import Client, SigningKey
 from muniment.client.facts import now_text
+from muniment.publisher_key import PublisherKey, new_nonce
 from tests.end_to_end.registry import Registry
 
 CLIENTS = 32

@@ -12,12 +12,12 @@ from typing import Any, Self
 
 import aiohttp
 import pytest
-from muniment.client.publishing_shapes import Job
-from muniment.publisher_key import PublisherKey
 
 from log.bitcoin import anchored, read_transaction
 from log.intents import intent_signed_bytes, record_hash
 from muniment import Client, Refused, SigningKey, Unreachable
+from muniment.client.publishing_shapes import Job
+from muniment.publisher_key import PublisherKey
 from muniment.record_proof import proven, read_proof
 from tests.bench.publishing import record
 from tests.end_to_end.registry import Registry, running
