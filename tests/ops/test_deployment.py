@@ -80,6 +80,13 @@ def test_compose_mounts_only_files_that_are_there_and_named_volumes() -> None:
             assert (ROOT / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
 
 
+@pytest.mark.parametrize("shared", ["keys", "media", "devnet"])
+def test_compose_lets_api_and_react_share_what_they_must_and_its_owner_may_write_there(shared: str) -> None:
+    for name in ("api", "react"):
+        assert f"{shared}:/data/{shared}" in OURS[name]["volumes"], name
+    assert f"/data/{shared}" in (ROOT / "ops/Dockerfile").read_text()
+
+
 def test_prometheus_scrapes_every_process_of_ours() -> None:
     config = yaml.safe_load((ROOT / "ops/prometheus/prometheus.yml").read_text())
     hosts = {
