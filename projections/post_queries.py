@@ -6,7 +6,7 @@ their newest posts are found by one look into an index each, and then no more po
 page is long have.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -59,15 +59,13 @@ def _behind(after: After | None) -> str:
     )
 
 
-def _authors(generation: Generation, of: Following | str) -> str:
+def _authors(generation: Generation) -> str:
     """Write the query of whose posts are shown.
 
     Somebody is followed who was when the walk began and still is, by whichever records; not by those of whoever had
     stolen a key.
     """
     schema = generation.schema
-    if isinstance(of, str):
-        return "SELECT %(author)s::text AS did"
     return (
         f"SELECT DISTINCT f.subject AS did FROM {schema}.records f WHERE f.did = %(me)s AND f.collection = %(follows)s"
         f" AND f.until_pos IS NULL AND f.subject IS NOT NULL AND {unspoiled(generation.beside['identity'], 'f')}"
@@ -97,7 +95,7 @@ def _shown(schema: str, more: str = "") -> str:
     )
 
 
-def newest_query(generation: Generation, of: Following, after: After | None) -> str:
+def newest_query(generation: Generation, after: After | None) -> str:
     """Write the query of a page out of the newest posts of all.
 
     Each row ends in the time (ms) down to which every post was looked at; none where that was all there are.
@@ -105,7 +103,7 @@ def newest_query(generation: Generation, of: Following, after: After | None) -> 
     schema = generation.schema
     then = "r.pos <= (%(offsets)s::bigint[])[r.part + 1]" + _behind(after)
     return (
-        f"WITH author AS MATERIALIZED ({_authors(generation, of)}), looked AS MATERIALIZED (SELECT r.*"
+        f"WITH author AS MATERIALIZED ({_authors(generation)}), looked AS MATERIALIZED (SELECT r.*"
         f" FROM unnest(%(posts)s::text[]) AS named (collection) CROSS JOIN LATERAL (SELECT {KEY}"
         f" FROM {schema}.records r WHERE r.collection = named.collection AND r.until_pos IS NULL AND {then}"
         f" ORDER BY r.indexed_at DESC, r.rkey, r.did LIMIT {LOOKED}) r), found AS ((SELECT {KEY} FROM looked r"
@@ -119,21 +117,39 @@ def newest_query(generation: Generation, of: Following, after: After | None) -> 
     )
 
 
-def page_query(generation: Generation, of: Following | str, after: After | None) -> str:
-    """Write the query of a page."""
+def page_query(generation: Generation, after: After | None) -> str:
+    """Write the query of a page of those whom somebody follows, however old their newest posts are."""
     schema = generation.schema
     then = "r.pos <= (%(offsets)s::bigint[])[r.part + 1]" + _behind(after)
     now = f"r.did = a.did AND r.collection = a.collection AND r.until_pos IS NULL AND {then}"
     first = "ORDER BY r.indexed_at DESC, r.rkey LIMIT"
     records = f"{schema}.records r"
     return (
-        f"WITH author AS MATERIALIZED ({_authors(generation, of)}), front AS MATERIALIZED ("
+        f"WITH author AS MATERIALIZED ({_authors(generation)}), front AS MATERIALIZED ("
         "SELECT a.did, a.collection FROM (SELECT did, collection FROM author,"
         f" unnest(%(posts)s::text[]) AS named (collection)) a CROSS JOIN LATERAL (SELECT r.indexed_at, r.rkey"
         f" FROM {records} WHERE {now} {first} 1) r ORDER BY {ORDER} LIMIT %(limit)s), found AS ("
         f"(SELECT {', '.join('r.' + each for each in KEY.split(', '))} FROM front a CROSS JOIN LATERAL ("
         f"SELECT {KEY} FROM {records} WHERE {now} {first} %(limit)s) r ORDER BY {ORDER} LIMIT %(limit)s)"
         f"{_ended(schema, then)} ORDER BY {ORDER} LIMIT %(limit)s){_shown(schema)}"
+    )
+
+
+def author_query(generation: Generation, after: After | None) -> str:
+    """Write the query of a page of one author's posts: what still is as it was, and what ended since, by author each.
+
+    It reads its rows where it finds them; looking for their keys first pays only among many authors.
+    """
+    then = "r.pos <= (%(offsets)s::bigint[])[r.part + 1]" + _behind(after)
+    records = f"{generation.schema}.records r"
+    return (
+        f"SELECT {columns_of('r')} FROM ((SELECT r.* FROM unnest(%(posts)s::text[]) AS named (collection) CROSS JOIN"
+        f" LATERAL (SELECT {COLUMNS} FROM {records} WHERE r.did = %(author)s AND r.collection = named.collection"
+        f" AND r.until_pos IS NULL AND {then} ORDER BY r.indexed_at DESC, r.rkey LIMIT %(limit)s) r)"
+        " UNION ALL (SELECT r.* FROM generate_series(1, cardinality(%(offsets)s::bigint[])) p CROSS JOIN LATERAL ("
+        f"SELECT {COLUMNS} FROM {records} WHERE r.did = %(author)s AND r.part = p - 1"
+        " AND r.until_pos > (%(offsets)s::bigint[])[p]"
+        f" AND r.collection = ANY(%(posts)s) AND {then} OFFSET 0) r)) r ORDER BY {ORDER} LIMIT %(limit)s"
     )
 
 
@@ -152,22 +168,19 @@ async def page(
     Ties go by rkey, and then by author and collection. ``of`` is an author, or whose follows are the authors. What an
     author let go of since is shown for as long as the walk goes on; whoever is followed no more is not.
     """
-    asked: dict[str, Any] = {"posts": list(posts), "offsets": list(offsets), "limit": limit, **_told(of, offsets)}
+    asked: dict[str, Any] = {"posts": list(posts), "offsets": list(offsets), "limit": limit}
     if after is not None:
         asked |= {"indexed_at": after.indexed_at, "rkey": after.rkey, "did": after.did, "collection": after.collection}
     await transaction.run(OWN_PLAN)
-    if isinstance(of, Following):
-        rows = await transaction.rows(newest_query(generation, of, after), asked)
-        down_to = rows[-1][-1] if rows else 0
-        newest = [row[:-1] for row in rows]
-        # What was not looked at is older than that, so a page that ends before it is whole.
-        if rows and (down_to is None or (len(rows) == limit and StoredRecord(*newest[-1]).indexed_at > down_to)):
-            return await marked(transaction, generation, newest)
-    rows = await transaction.rows(page_query(generation, of, after), asked)
-    return await marked(transaction, generation, rows)
-
-
-def _told(of: Following | str, offsets: Sequence[int]) -> Mapping[str, Any]:
     if isinstance(of, str):
-        return {"author": of}
-    return {"me": of.did, "follows": of.collection, "followed": offsets[of.part]}
+        rows = await transaction.rows(author_query(generation, after), {**asked, "author": of})
+        return await marked(transaction, generation, rows)
+    asked |= {"me": of.did, "follows": of.collection, "followed": offsets[of.part]}
+    rows = await transaction.rows(newest_query(generation, after), asked)
+    down_to = rows[-1][-1] if rows else 0
+    newest = [row[:-1] for row in rows]
+    # What was not looked at is older than that, so a page that ends before it is whole.
+    if rows and (down_to is None or (len(rows) == limit and StoredRecord(*newest[-1]).indexed_at > down_to)):
+        return await marked(transaction, generation, newest)
+    rows = await transaction.rows(page_query(generation, after), asked)
+    return await marked(transaction, generation, rows)
