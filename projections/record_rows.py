@@ -3,7 +3,7 @@
 from typing import Final
 
 from projections.generations import Table
-from projections.record_words import WORDS
+from projections.record_words import LIES_IN, WORDS
 
 VERSION: Final = (
     "did", "collection", "rkey", "part", "pos", "at", "indexed_at", "cid", "value", "schema_version", "size",
@@ -34,7 +34,7 @@ CREATE INDEX records_of_subject ON {schema}.records (subject, collection, did) I
   WHERE until_pos IS NULL AND subject IS NOT NULL;
 CREATE INDEX records_newest ON {schema}.records (collection, indexed_at DESC, rkey, did) INCLUDE (part, pos)
   WHERE until_pos IS NULL;
-CREATE INDEX records_words ON {schema}.records USING gin (words) WHERE until_pos IS NULL;
+CREATE INDEX records_words ON {schema}.records USING gin (words, (<lies_in>)) WHERE until_pos IS NULL;
 CREATE TABLE {schema}.erased_owners (
   did text COLLATE "C" PRIMARY KEY, part integer NOT NULL, pos bigint NOT NULL, at bigint NOT NULL);
-""".replace("<words>", WORDS)
+""".replace("<words>", WORDS).replace("<lies_in>", LIES_IN)

@@ -22,6 +22,14 @@ LANGUAGES: Final[Mapping[str, str]] = {"en": "english", "de": "german", "fr": "f
 WORDS: Final = " || ".join(f"to_tsvector('{name}', said)" for name in (PLAIN, *LANGUAGES.values()))
 """Every word of ``said`` as it is and by its stem in each language: one index for all of them, which finds too much;
 what it finds is asked again in the one language."""
+SPANS: Final = (12, 16, 20, 24, 28, 32)
+"""How long the spans of time are under which a record lies in the index of words, as powers of two of a millisecond.
+
+By them the index gives those of a word's records that are of a while, so that nobody fetches the rest to see how old
+they are. A span's name is a hash of its collection with its number: what it finds is held against both.
+"""
+LIES_IN: Final = "ARRAY[" + ", ".join(f"hashtextextended(collection, {s}) # (indexed_at >> {s})" for s in SPANS) + "]"
+"""The names of the spans that a record lies in."""
 
 
 def about(text: str | None) -> tuple[str | None, str | None]:

@@ -163,6 +163,7 @@ SEVERAL = "a word of 1,000 to 5,000 posts"
 SEARCHES: dict[str, Callable[[Random], str]] = {
     "one of the 50 commonest words": lambda chance: word(chance.randrange(50)),
     SEVERAL: lambda chance: word(chance.randrange(300, 1_500)),
+    "such a word, asked for twice": lambda chance: " ".join([word(chance.randrange(300, 1_500))] * 2),
     "a rare word": lambda chance: word(chance.randrange(10_000, WORDS)),
     "two common words": lambda chance: f"{word(chance.randrange(50))} {word(chance.randrange(50))}",
     "a common and a rare word": lambda chance: f"{word(chance.randrange(50))} {word(chance.randrange(10_000, WORDS))}",

@@ -95,3 +95,6 @@ async def test_no_read_of_the_gateway_scans_a_table(filled: Postgres) -> None:
     assert len(transaction.plans) > 25
     for plan in transaction.plans:
         assert not re.search(r"Seq Scan on (records|dids|erased_owners|identity_keys)\b", plan), plan
+        # A while is asked of the index of words, together with the word.
+        assert not re.search(r"Filter: .*hashtextextended", plan), plan
+    assert any(re.search(r"Index Cond: .*words @@ .* AND .*hashtextextended", plan) for plan in transaction.plans)
