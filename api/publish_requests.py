@@ -29,6 +29,8 @@ URI_MAX: Final = 2_048
 NONCE_BYTES: Final = (16, 64)
 NONCE_TEXT_MAX: Final = 88
 SIGNATURE_TEXT_MAX: Final = 100
+RECORD_BYTES_MAX: Final = 1 << 20
+"""Of a record in its canonical form, which its command has twice, and a message of the log has 8 MiB."""
 BASE64: Final = Form(r"^[A-Za-z0-9+/]+={0,2}$", "standard base64")
 
 PubkeyText: TypeAlias = Annotated[
@@ -71,7 +73,7 @@ class PublishRequest(Shape):
     """A rights record, signed by who publishes it."""
 
     protocol: Literal["sl-drm"]
-    version: Annotated[Literal[1], Field()]
+    version: Annotated[int, Field(ge=1, le=1)]
     record: RecordRequest
     signer: SignerRequest
     signature: SignatureRequest
@@ -87,7 +89,7 @@ class Signed(NamedTuple):
 
 
 def signed_of(request: PublishRequest, sent: JsonObject) -> Signed:
-    """Read what was signed; raises ``invalid_request``."""
+    """Read what was signed; raises ``invalid_request``, ``payload_too_large``."""
     record: Any = sent["record"]
     try:
         key = intents.publisher(request.signer.pubkey)
@@ -104,6 +106,8 @@ def signed_of(request: PublishRequest, sent: JsonObject) -> Signed:
         signed = intents.intent_signed_bytes(record)
     except NotCanonicalizable as error:
         raise invalid("/record", str(error)) from None
+    if len(signed) > RECORD_BYTES_MAX:
+        raise ProblemError("payload_too_large", f"a record has at most {RECORD_BYTES_MAX} bytes in its canonical form")
     return Signed(request, key, signed, signed_at)
 
 
