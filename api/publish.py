@@ -117,8 +117,11 @@ def _problem_item(problem: ProblemError) -> JsonObject:
 
 
 async def _imagined_batch(asked: Asked, found: list[Intent | ProblemError]) -> web.Response:
-    overlay, items = Overlay(asked.api.mirror.store), list[JsonObject]()
+    overlay, items, first = Overlay(asked.api.mirror.store), list[JsonObject](), dict[str, JsonObject]()
     for entry in found:
+        if isinstance(entry, Intent) and entry.id in first:
+            items.append(first[entry.id])
+            continue
         try:
             if isinstance(entry, ProblemError):
                 raise entry
@@ -126,6 +129,8 @@ async def _imagined_batch(asked: Asked, found: list[Intent | ProblemError]) -> w
             items.append({"status": status, **shown})
         except ProblemError as problem:
             items.append(_problem_item(problem))
+        if isinstance(entry, Intent):
+            first[entry.id] = items[-1]
     return json_response({"dry_run": True, "items": items}, 200, as_of(asked.api.mirror))
 
 
