@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 STACK_READY_S = 240.0
-SERVED = {"api", "api_identity", "api_ledger", "api_reads", "api_records", "events", "feed", "gateway", "media"}
+SERVED = {
+    *("api", "api_identity", "api_ledger", "api_publishing", "api_reads", "api_records"),
+    *("events", "feed", "gateway", "media"),
+}
 """Folders whose tests each start an api: by the hundred that takes minutes."""
 
 
