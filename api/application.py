@@ -104,10 +104,12 @@ def application(api: Api, table: Sequence[Route] | None = None) -> web.Applicati
     app[DESCRIPTION] = openapi.document(rows, api.sessions.issuer)
     for route in rows:
         endpoint = _endpoint(api, route)
+        # A part of a path is all up to the next slash; aiohttp's own pattern has no braces, which a record's id may.
+        path = openapi.PATH_PART.sub(r"{\1:[^/]+}", route.path)
         if route.method == "GET":
-            app.router.add_get(route.path, endpoint, allow_head=not route.streams)
+            app.router.add_get(path, endpoint, allow_head=not route.streams)
         else:
-            app.router.add_route(route.method, route.path, endpoint)
+            app.router.add_route(route.method, path, endpoint)
     return app
 
 
