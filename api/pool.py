@@ -1,7 +1,6 @@
 """The pool: an admin sees what it holds, funds it, and splits an output of it."""
 
 import hashlib
-from collections.abc import Sequence
 from typing import Annotated, Final
 
 from aiohttp import web
@@ -26,6 +25,7 @@ from processors.batcher import KEEP_MS, MOST_INPUTS
 from processors.chain import Refused
 from projections import publishing_queries
 from projections.generations import Generation
+from projections.mirror import ruled_key
 from projections.postgres import Transaction
 from projections.publishing_queries import StoredOutput, StoredPool
 
@@ -104,10 +104,11 @@ async def show(asked: Asked) -> web.StreamResponse:
     return json_response(view | {"largest": largest}, headers=headers)
 
 
-async def _output(chain: Anchorage, sent: FundRequest) -> tuple[str, Output]:
-    """Find the output that is meant, on the chain; raises ``invalid_request``, ``not_found``, ``chain_unavailable``."""
-    if (sent.outpoint is None) == (sent.rawTx is None):
-        raise invalid("", "this names an outpoint or a raw transaction, one of the two")
+async def _output(chain: Anchorage, sent: FundRequest, *, dry_run: bool) -> tuple[str, Output]:
+    """Find the output that is meant, on the chain; raises ``invalid_request``, ``not_found``, ``chain_unavailable``.
+
+    A raw transaction is broadcast, but for a dry run. Raises ``transaction_refused``.
+    """
     if sent.outpoint is not None:
         txid, _, vout = sent.outpoint.partition(":")
         seen = await answered(chain.chain.transaction(txid))
@@ -120,6 +121,8 @@ async def _output(chain: Anchorage, sent: FundRequest) -> tuple[str, Output]:
     except InvalidBitcoin as error:
         raise invalid("/rawTx", str(error)) from None
     chosen = _chosen(chain, transaction, sent.vout, "/rawTx")
+    if dry_run:
+        return chosen
     try:
         await answered(chain.chain.broadcast(raw))
     except Refused as refused:
@@ -134,9 +137,17 @@ def _chosen(chain: Anchorage, transaction: BitcoinTransaction, vout: int | None,
     raise invalid(pointer, "the pool's key can spend no such output")
 
 
+def _shape(asked: Asked) -> None:
+    sent: FundRequest = asked.body
+    if (sent.outpoint is None) == (sent.rawTx is None):
+        raise invalid("", "this names an outpoint or a raw transaction, one of the two")
+    if sent.outpoint is not None and sent.vout is not None:
+        raise invalid("/vout", "an outpoint names its output itself")
+
+
 async def fund(asked: Asked) -> web.StreamResponse:
     """Give an output to the pool."""
-    outpoint, output = await _output(anchorage(asked), asked.body)
+    outpoint, output = await _output(anchorage(asked), asked.body, dry_run=asked.query.dry_run)
     authority = asked.api.authority(asked.caller.identity)
     payload = FundPool(POOL_ID, outpoint, output.satoshis, output.script.hex(), authority)
     asked_hash = request_hash(FUND, {}, asked.json)
@@ -148,30 +159,32 @@ async def fund(asked: Asked) -> web.StreamResponse:
 async def split(asked: Asked) -> web.StreamResponse:
     """Split an output of the pool, or several together, into many."""
     sent: SplitRequest = asked.body
-
-    async def ask(transaction: Transaction, generation: Generation) -> list[StoredOutput]:
-        return await publishing_queries.available(transaction, generation, limit=MOST_INPUTS)
-
-    free, _ = await read(asked, CONTEXT, ask)
-    chosen = _spends(free, sent, anchorage(asked).fee_per_kb)
     given_key, asked_hash = idempotency_key(asked.request), request_hash(SPLIT, {}, asked.json)
     name = command_id(asked.caller.identity, asked_hash, idempotency_key=given_key)
+    # What was ruled on is answered with its first outcome, whatever the pool has left since.
+    chosen = () if asked.api.mirror.get(ruled_key(name)) is not None else await _spends(asked)
     batch_id = base32_id("bat_", hashlib.sha256(name.encode()).digest())
     authority = asked.api.authority(asked.caller.identity)
     payload = ReserveBatch(POOL_ID, batch_id, (), chosen, sent.count, sent.satoshis, KEEP_MS, authority)
     return await write(asked, session_intent(asked.caller, asked_hash, given_key, POOL_ID, payload, named=name))
 
 
-def _spends(free: Sequence[StoredOutput], sent: SplitRequest, fee_per_kb: int) -> tuple[str, ...]:
+async def _spends(asked: Asked) -> tuple[str, ...]:
     """Choose the smallest output that is enough, else the largest ones that are together.
 
     Raises ``output_not_available``.
     """
+    sent: SplitRequest = asked.body
+    fee_per_kb = anchorage(asked).fee_per_kb
+
+    async def ask(transaction: Transaction, generation: Generation) -> list[StoredOutput]:
+        return await publishing_queries.available(transaction, generation, limit=MOST_INPUTS)
 
     def needed(inputs: int) -> int:
         size = FRAME_BYTES + inputs * INPUT_BYTES + (sent.count + 1) * OUTPUT_BYTES
         return sent.count * sent.satoshis + -(-size * fee_per_kb // 1000)
 
+    free, _ = await read(asked, CONTEXT, ask)
     enough = [each for each in free if each.satoshis >= needed(1)]
     if enough:
         return (enough[-1].outpoint,)
@@ -204,6 +217,7 @@ ROUTES = [
         WriteQuery,
         {201: PoolOutputView},
         (*WRITES, "not_found", "output_known", "out_of_bounds", "transaction_refused", "chain_unavailable"),
+        _shape,
     ),
     Route(
         "POST",
