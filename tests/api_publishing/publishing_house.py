@@ -156,9 +156,10 @@ class PublishingHouse:
         given = urlencode({name: value for name, value in query.items() if value is not None}, quote_via=quote)
         return await self.registry.ask("GET", f"{path}?{given}", by=by)
 
-    def position(self) -> str:
-        """Give the token of the last decision."""
-        return token_at(CONTEXT, PARTITION, len(self.registry.log.messages(EVENTS, PARTITION)) - 1)
+    def position(self) -> str | None:
+        """Give the token of the last decision, where there is one."""
+        decided = len(self.registry.log.messages(EVENTS, PARTITION))
+        return token_at(CONTEXT, PARTITION, decided - 1) if decided else None
 
     async def job(self, queued: Answer) -> Any:
         """Read a job."""

@@ -143,7 +143,7 @@ def forged(desk: PublishingHouse) -> dict[str, Any]:
 async def failures(desk: PublishingHouse) -> float:
     """Give how many signatures didn't hold."""
     text = (await desk.registry.ask("GET", "/metrics")).text
-    return float(text.split("\nsignature_verification_failures_total ")[1].split()[0])
+    return float(text.split("\nsignature_verification_failures ")[1].split()[0])
 
 
 async def test_a_signature_that_does_not_hold_is_refused_and_counted(desk: PublishingHouse) -> None:
