@@ -126,7 +126,7 @@ async def _imagined_batch(asked: Asked, found: list[Intent | ProblemError]) -> w
             if isinstance(entry, ProblemError):
                 raise entry
             status, shown, _ = await imagined(asked.api, entry, overlay)
-            items.append({"status": status, **shown})
+            items.append({**shown, "status": status})
         except ProblemError as problem:
             items.append(_problem_item(problem))
         if isinstance(entry, Intent):
