@@ -16,9 +16,9 @@ ALWAYS = ("rate_limited", "internal", "invalid_request")
 WITH_BODY = ("malformed_json", "payload_too_large", "unsupported_media_type")
 FOR_WHO = {
     Who.PUBLIC: (),
-    Who.SESSION: ("unauthenticated",),
-    Who.ADMIN: ("unauthenticated", "forbidden"),
-    Who.PUBLISHER: ("unauthenticated", "forbidden"),
+    Who.SESSION: ("unauthenticated", "not_caught_up"),
+    Who.ADMIN: ("unauthenticated", "forbidden", "not_caught_up"),
+    Who.PUBLISHER: ("unauthenticated", "forbidden", "not_caught_up"),
 }
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
@@ -146,15 +146,10 @@ def _responses(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
         responses[str(status)] = answer
     if "dry_run" in route.query_model.model_fields:
         pending = {"type": "object", "required": ["id", "type", "status"]}
-        responses["202"] = {
-            "description": "Sent, and not waited for",
-            "content": {"application/json": {"schema": pending}},
-        }
+        _or_else(responses, "202", "Sent, and not waited for", pending)
         # A dry run answers 200 with what would have happened.
         dry = {"type": "object", "required": ["dry_run", "type", "status", "result"]}
-        known = responses.setdefault("200", {"description": "What would have happened", "content": {}})
-        own = known["content"].get("application/json", {}).get("schema")
-        known["content"] = {"application/json": {"schema": dry if own is None else {"anyOf": [own, dry]}}}
+        _or_else(responses, "200", "What would have happened", dry)
     body = WITH_BODY if route.request_model is not None or route.raw_body else ()
     codes = dict.fromkeys((*ALWAYS, *body, *FOR_WHO[route.who], *route.problems))
     for code in sorted(codes, key=lambda code: (PROBLEMS[code].status, code)):
@@ -166,6 +161,13 @@ def _responses(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
         answer.setdefault("content", {}).setdefault(MEDIA_TYPE, {"schema": {"$ref": "#/components/schemas/Problem"}})
         answer["description"] = "; ".join(filter(None, (answer["description"], f"{code}: {kind.title}")))
     return responses
+
+
+def _or_else(responses: dict[str, Any], status: str, said: str, schema: dict[str, Any]) -> None:
+    """Say of a status that its body may be this, besides what the route itself answers under it."""
+    known = responses.setdefault(status, {"description": said, "content": {}})
+    own = known["content"].get("application/json", {}).get("schema")
+    known["content"] = {"application/json": {"schema": schema if own is None else {"anyOf": [own, schema]}}}
 
 
 def _without_null_defaults(value: Any) -> Any:
