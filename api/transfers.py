@@ -136,8 +136,11 @@ def _problem_item(problem: ProblemError) -> JsonObject:
 
 
 async def _imagined_batch(asked: Asked, found: list[Intent | ProblemError]) -> web.Response:
-    overlay, items = Overlay(asked.api.mirror.store), list[JsonObject]()
+    overlay, items, first = Overlay(asked.api.mirror.store), list[JsonObject](), dict[str, JsonObject]()
     for entry in found:
+        if isinstance(entry, Intent) and (before := first.get(entry.id)) is not None:
+            items.append({**before, "status": 200} if "transfer" in before else before)
+            continue
         try:
             if isinstance(entry, ProblemError):
                 raise entry
@@ -145,6 +148,8 @@ async def _imagined_batch(asked: Asked, found: list[Intent | ProblemError]) -> w
             items.append({"status": status, "transfer": shown})
         except ProblemError as problem:
             items.append(_problem_item(problem))
+        if isinstance(entry, Intent):
+            first[entry.id] = items[-1]
     return json_response({"dry_run": True, "items": items})
 
 

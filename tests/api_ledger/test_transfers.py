@@ -186,6 +186,17 @@ async def test_each_of_a_batch_has_its_own_outcome_in_order_whoever_s_it_is(econ
     assert balance(economy, third) == GRANT + 7
 
 
+async def test_the_same_transfer_twice_in_an_imagined_batch_is_its_first_outcome(economy: Economy) -> None:
+    one, first = await economy.person(1)
+    _, second = await economy.person(2)
+    good = one.sign_transfer(first, second, 10, nonce=nonce(), deadline=LATER)
+    poor = one.sign_transfer(first, second, 10 * GRANT, nonce=nonce(), deadline=LATER)
+    body = {"transfers": [good, poor, good, poor]}
+    answer = await economy.registry.ask("POST", "/transfers/batch?dry_run=true", body, by=one)
+    assert [item["status"] for item in answer.json["items"]] == [201, 409, 200, 409]
+    assert answer.json["items"][2]["transfer"] == answer.json["items"][0]["transfer"]
+
+
 async def test_a_dry_run_moves_nothing(economy: Economy) -> None:
     one, first = await economy.person(1)
     _, second = await economy.person(2)
