@@ -59,16 +59,21 @@ def shown(step: StoredStep) -> JsonObject:
     return view | {"position": token_at(CONTEXT, step.part, step.pos)}
 
 
-def _since(text: str) -> tuple[int | None, Positions]:
-    """Read a time (ms), or a token of positions; raises ``invalid_request``."""
+def _since(text: str, partitions: int) -> tuple[int | None, Positions]:
+    """Read a time (ms), or a token of positions in these partitions; raises ``invalid_request``."""
     try:
         return read_time(text), {}
     except InvalidTime:
         pass
     try:
-        return None, {where: at for where, at in read_token(text).items() if where[0] == CONTEXT and at <= LARGEST}
+        token = read_token(text)
     except InvalidToken:
         raise invalid("/since", "this is no time with an offset, and no token of positions") from None
+    return None, {
+        (context, part): at
+        for (context, part), at in token.items()
+        if context == CONTEXT and part < partitions and at <= LARGEST
+    }
 
 
 async def browse(asked: Asked) -> web.StreamResponse:
@@ -76,7 +81,7 @@ async def browse(asked: Asked) -> web.StreamResponse:
     query: TrailQuery = asked.query
     filters: dict[str, JsonValue] = {"of": "trail", "actor": query.actor, "resource": query.resource}
     filters["since"] = query.since
-    at, after_token = (None, {}) if query.since is None else _since(query.since)
+    at, after_token = (None, {}) if query.since is None else _since(query.since, asked.api.partitions)
     after = None if at is None else step_from(at)
     if query.cursor is not None:
         (last,) = read_cursor(query.cursor, filters, (list,))
