@@ -19,16 +19,19 @@ async def house(services: Services, tmp_path_factory: pytest.TempPathFactory) ->
     """Run an api with its deciders, a projector and a devnet."""
     postgres = Postgres(services.postgres)
     await emptied(postgres)
-    async with running() as registry, opened(registry, tmp_path_factory.mktemp("house")) as found:
-        async with read_from(postgres, found):
-            yield found
+    async with (
+        running() as registry,
+        opened(registry, tmp_path_factory.mktemp("house")) as found,
+        read_from(postgres, found),
+    ):
+        yield found
     await postgres.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PublishingHouse]:
     """Run an api with its deciders at noon, without a read model."""
-    clock = Clock(NOON)
+    clock, folder = Clock(NOON), tmp_path_factory.mktemp("desk")
     with clock.told():
-        async with running() as registry, opened(registry, tmp_path_factory.mktemp("desk"), clock) as found:
+        async with running() as registry, opened(registry, folder, clock) as found:
             yield found

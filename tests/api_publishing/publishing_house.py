@@ -39,6 +39,7 @@ from projections.postgres import Postgres
 from projections.projector import Projector
 from projections.reads import Reads
 from tests.api.serving import PARTITIONS, Answer, Registry
+from tests.api_publishing.described import Described
 from tests.publishing.press import Weather
 from tests.vectors import intents
 
@@ -215,6 +216,7 @@ class PublishingHouse:
 async def opened(registry: Registry, folder: Path, clock: Clock | None = None) -> AsyncIterator[PublishingHouse]:
     """Open a house on a registry, with a devnet in a folder."""
     devnet = Devnet(folder / "chain")
+    registry.ask = Described(registry).ask  # type: ignore[method-assign]  # the same, and looked at
     try:
         yield PublishingHouse(registry, devnet, clock or Clock())
     finally:

@@ -122,6 +122,7 @@ async def test_a_dry_run_of_a_batch_takes_those_before_as_done(desk: PublishingH
     answer = await send(desk, [one, {}, two, used, one, used], "?dry_run=true")
     assert answer.json["dry_run"] is True
     assert codes(answer) == [None, "invalid_request", None, "nonce_used", None, "nonce_used"]
+    assert [item["status"] for item in answer.json["items"]] == [202, 400, 202, 409, 202, 409]
     assert answer.json["items"][4] == answer.json["items"][0]
     assert desk.registry.appended() == before
 

@@ -167,7 +167,7 @@ async def test_a_body_says_that_it_is_json_and_a_query_has_no_more_than_is_known
     for query in ("?priority=later", "?priority=", "?priority=now&priority=now", "?dry_run=1", "?more=1"):
         assert (await desk.publish(intent, query)).code == "invalid_request", query
     for key in ("", "x" * 256, "é"):
-        assert (await desk.publish(intent, **{"Idempotency_Key": key})).code == "invalid_request", key
+        assert (await desk.publish(intent, Idempotency_Key=key)).code == "invalid_request", key
 
 
 async def test_a_record_is_free_in_its_owners_distribution_and_terms(desk: PublishingHouse) -> None:

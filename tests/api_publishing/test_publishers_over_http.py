@@ -77,7 +77,7 @@ async def test_a_did_lets_a_key_publish_that_signs_for_it(house: PublishingHouse
 @pytest.mark.parametrize(
     ("about", "signature"),
     [
-        ("is for another DID", lambda did: shown("refused", key(503).did, "refused")),
+        ("is for another DID", lambda _did: shown("refused", key(503).did, "refused")),
         ("is for another label", lambda did: shown("refused", did, "another")),
         ("is by another key", lambda did: shown("refused", did, "refused", by="another")),
         ("is for another key", lambda did: shown("another", did, "refused", by="refused")),

@@ -158,10 +158,10 @@ async def test_a_signature_that_does_not_hold_is_refused_and_counted(desk: Publi
     assert await failures(desk) == counted + 2 * len(cases)
 
 
-@pytest.mark.parametrize("der", [True, False])
-async def test_der_and_compact_signatures_are_taken(desk: PublishingHouse, der: bool) -> None:
-    await desk.register(f"signs {der}")
-    assert (await desk.publish(signed(f"signs {der}", desk.record(), der=der))).status == 202
+async def test_der_and_compact_signatures_are_taken(desk: PublishingHouse) -> None:
+    await desk.register("signs")
+    for der in (True, False):
+        assert (await desk.publish(signed("signs", desk.record(), der=der))).status == 202
 
 
 async def test_every_signature_that_the_vectors_call_bad_is_refused(desk: PublishingHouse) -> None:
