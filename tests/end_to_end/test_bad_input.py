@@ -34,6 +34,8 @@ EXAMPLES_REFUSED = 4
 """Whoever a route isn't for is refused after its shape, which those whom it is for ask wrongly in every way."""
 JSON = {"Content_Type": "application/json"}
 LOGOUT = "/auth/logout"
+TOLD_BY_OTHERS = frozenset({"/registry-hook", "/v1/arc/callback"})
+"""Who calls these shows a secret, which is looked at before the body."""
 CALLERS = ("nobody", "a curator", "the operator")
 
 
@@ -45,6 +47,8 @@ class Scene:
     keys: Mapping[str, SigningKey]
     tokens: Mapping[str, str]
     document: Mapping[str, Any]
+    schema: Any
+    """The document as it generates requests: read once, since each reading of it is kept."""
     playlist: str
     fact: str
     webhook: str
@@ -74,7 +78,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         keys = {"a curator": curator, "the operator": operator}
         tokens = {name: session(registry, key) for name, key in keys.items()}
         document = registry.get("/openapi.json")[1]
-        yield Scene(registry, keys, tokens, document, "pl", fact["id"], webhook["id"])
+        schema = schemathesis.openapi.from_dict(dict(document))
+        yield Scene(registry, keys, tokens, document, schema, "pl", fact["id"], webhook["id"])
 
 
 def ask(scene: Scene, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
@@ -117,8 +122,7 @@ def operation_name(route: Route) -> str:
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("route", ANSWERED, ids=operation_name)
 def test_every_route_answers_generated_input_as_it_says_it_does(scene: Scene, route: Route, caller: str) -> None:
-    schema = schemathesis.openapi.from_dict(dict(scene.document))
-    operation = schema[route.path][route.method]
+    operation = scene.schema[route.path][route.method]
     before = decided(scene.registry)
     valid = validators(scene, route)
 
@@ -296,13 +300,13 @@ BODIES: Mapping[str, bytes] = {
 @pytest.mark.parametrize("name", BODIES)
 def test_a_body_that_is_no_strict_json_of_the_routes_shape_is_refused(scene: Scene, name: str) -> None:
     for route in routes():
-        if route.method != "POST" or route.path == "/registry-hook":
+        if route.method != "POST" or route.path in TOLD_BY_OTHERS:
             continue
         path = route.path.replace("{id}", scene.fact if "/facts" in route.path else scene.webhook)
         path = path.replace("{did}", "did:key:nobody")
         signed_in = scene.headers_of_its_own if path == LOGOUT else scene.headers
         found = ask(scene, "POST", path, BODIES[name], **JSON, **signed_in("the operator"))
-        if path.endswith(("/release", "/finalize", LOGOUT, "/refresh")) and name == "nothing":
+        if path.endswith(("/release", "/finalize", LOGOUT, "/refresh", "/mine")) and name == "nothing":
             continue
         assert found.status == 400, f"{path} {name}: {found}"
 

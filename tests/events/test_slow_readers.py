@@ -178,6 +178,7 @@ async def test_a_reader_that_the_tail_left_behind_is_let_go_of_as_slow() -> None
 
 
 async def test_a_stalled_reader_costs_a_bounded_amount_of_memory() -> None:
+    gc.freeze()  # what was there before is not looked through twenty times: after many tests that takes a minute
     async with running(slow_after_s=60.0) as scene, asyncio.timeout(PATIENCE_S):
         stalled = [Stalled(scene, wire) for wire in ("sse", "websocket") for _ in range(3)]
         await write(scene, 600)
