@@ -11,6 +11,8 @@ import aiohttp
 from log import intents
 from muniment import Client, SigningKey
 from muniment.client.facts import now_text
+from muniment.client.publishing_shapes import Job
+from muniment.client.refusals import NotFound
 from muniment.publisher_key import PublisherKey, new_nonce
 from tests.end_to_end.registry import Registry
 
@@ -89,12 +91,19 @@ class Label:
         found = set[str | None]()
         begun = time.perf_counter()
         for job_id in jobs:
-            while (job := await self.admin.publishing.job(job_id)).status not in ON_THE_WAY:
+            while (job := await self._job(job_id)) is None or job.status not in ON_THE_WAY:
                 if time.perf_counter() - begun > SENT_TIMEOUT_S:
-                    raise TimeoutError(f"{job_id} is {job.status}")
+                    raise TimeoutError(f"{job_id} is not sent")
                 await asyncio.sleep(0.02)
             found.add(job.txid)
         return len(found)
+
+    async def _job(self, job_id: str) -> Job | None:
+        """Read a job; one that was just queued may not be shown yet."""
+        try:
+            return await self.admin.publishing.job(job_id)
+        except NotFound:
+            return None
 
     async def _pool_is_split(self) -> None:
         while (await self.admin.publishing.pool()).available < 2:
