@@ -14,9 +14,9 @@ import pytest
 STACK_READY_S = 240.0
 SERVED = {
     *("api", "api_identity", "api_ledger", "api_publishing", "api_reads", "api_records"),
-    *("events", "feed", "gateway", "media"),
+    *("chain", "events", "feed", "gateway", "media", "publishing"),
 }
-"""Folders whose tests each start an api: by the hundred that takes minutes."""
+"""Folders whose tests each start an api or a chain: by the hundred that takes minutes."""
 
 
 @pytest.hookimpl(tryfirst=True)

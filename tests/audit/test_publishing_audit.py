@@ -46,6 +46,8 @@ from tests.audit.economy import first
 from tests.audit.pressroom import CONTEXT, POOL, SCRIPT, Pressroom, author, every_kind_of_anchoring, mined
 from tests.audit.registry import key
 
+pytestmark = pytest.mark.slow  # each lie is audited from the log's beginning
+
 OPTIONS = AuditOptions(cores=1, patience_s=0.0)
 Change = Callable[[Any], Any]
 

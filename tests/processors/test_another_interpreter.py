@@ -13,6 +13,8 @@ from log.merkle_path import bump_of, merkle_root
 from processors.anchor_transactions import Signed, Spend, anchoring, splitting
 from tests.processors.pool_outputs import contents, key_of, spends_of
 
+pytestmark = pytest.mark.slow  # it installs the library, and starts node
+
 HERE: Final = Path(__file__).with_name("bsv_interpreter")
 INSTALL_TIMEOUT_S: Final = 180.0
 RUN_TIMEOUT_S: Final = 60.0
