@@ -1,14 +1,13 @@
 """Facts: issued, revoked, set aside and released."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import BaseModel, Field
 
-from api.appending import Settled, settle
+from api.batches import answer_batch
 from api.fact_reads import known_form
 from api.fact_requests import (
     REASON_MAX,
@@ -24,17 +23,13 @@ from api.fact_requests import (
     signed_by,
 )
 from api.fact_view import FactView
-from api.freshness import POSITION, as_of
 from api.intent import Intent, idempotency_key, request_hash, session_intent
 from api.problems import ProblemError
-from api.results import answer, imagined, write
-from api.route import Asked, Route, Who, json_response
+from api.results import write
+from api.route import Asked, Route, Who
 from api.shapes import Shape, WriteQuery, fit
 from domain.did import identity
 from domain.facts.fact import Fact, QuarantineFact, ReleaseFact, fact_key
-from domain.json_value import JsonObject
-from log.fold import Overlay
-from log.token import later, read_token, write_token
 
 BATCH_MAX = 1000
 READ_AT_ONCE = 32
@@ -96,11 +91,7 @@ async def issue_batch(asked: Asked) -> web.StreamResponse:
         _signed(entry, next(faults), index, given_key) if isinstance(entry, Statement) else entry
         for index, entry in enumerate(stated)
     ]
-    if asked.query.dry_run:
-        return await _imagined_batch(asked, found)
-    settled = iter(await settle(api, [entry for entry in found if isinstance(entry, Intent)]))
-    outcomes: list[Settled] = [next(settled) if isinstance(entry, Intent) else entry for entry in found]
-    return _batch_answer(asked, outcomes)
+    return await answer_batch(asked, found, lambda status, fact: {"status": status, "fact": fact})
 
 
 def _stated(asked: Asked, sent: dict[str, Any]) -> Statement | ProblemError:
@@ -117,50 +108,6 @@ def _signed(statement: Statement, fault: str | None, index: int, given_key: str 
         return ProblemError("invalid_signature", fault)
     # Each item has a scope of its own under the batch's key; no header can hold the separator.
     return intent_of(statement, None if given_key is None else f"{given_key}\x00{index}")
-
-
-async def _imagined_batch(asked: Asked, found: Sequence[Intent | ProblemError]) -> web.Response:
-    """Say what would have become of each fact, those before it in the batch taken as done."""
-    overlay = Overlay(asked.api.mirror.store)
-    items: list[JsonObject] = []
-    first: dict[str | None, JsonObject] = {}
-    for entry in found:
-        try:
-            if isinstance(entry, ProblemError):
-                raise entry
-            if (before := first.get(entry.fact_id)) is not None:
-                items.append({**before, "status": 200} if "fact" in before else before)
-                continue
-            status, fact, _ = await imagined(asked.api, entry, overlay)
-            items.append({"status": status, "fact": fact})
-        except ProblemError as problem:
-            items.append({"status": problem.kind.status, "problem": problem.body(None)})
-        if isinstance(entry, Intent):
-            first[entry.fact_id] = items[-1]
-    return json_response({"dry_run": True, "items": items}, 200, as_of(asked.api.mirror))
-
-
-def _batch_answer(asked: Asked, outcomes: Sequence[Settled]) -> web.Response:
-    items: list[JsonObject] = []
-    positions = []
-    hits = True
-    for outcome in outcomes:
-        try:
-            status, fact, headers = answer(asked.api, outcome)
-            items.append({"status": status, "fact": fact})
-        except ProblemError as problem:
-            headers = dict(problem.headers)
-            asked.api.metrics.refusals.labels(problem.code).inc()
-            items.append({"status": problem.kind.status, "problem": problem.body(None)})
-        hits = hits and "Idempotency-Hit" in headers
-        if not isinstance(outcome, ProblemError) and outcome.decided is not None:
-            positions.append({(outcome.decided.context, outcome.decided.partition): outcome.decided.offset})
-        elif POSITION in headers:
-            positions.append(read_token(headers[POSITION]))
-    answered = {POSITION: write_token(later(positions))} if positions else {}
-    if hits:
-        answered["Idempotency-Hit"] = "true"
-    return json_response({"items": items}, 200, answered)
 
 
 def _revocation(asked: Asked) -> None:

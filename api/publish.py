@@ -6,8 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from aiohttp import web
 from pydantic import BaseModel, Field
 
-from api.appending import Settled, settle
-from api.freshness import POSITION, as_of
+from api.batches import answer_batch
 from api.intent import Intent, idempotency_key
 from api.problems import ProblemError
 from api.publish_requests import (
@@ -18,12 +17,9 @@ from api.publish_requests import (
     signed_of,
 )
 from api.publish_results import JobQueuedView
-from api.results import HIT, answer, imagined, write
-from api.route import Asked, Route, json_response
+from api.results import write
+from api.route import Asked, Route
 from api.shapes import Maybe, Shape, WriteQuery, fit
-from domain.json_value import JsonObject
-from log.fold import Overlay
-from log.token import later, read_token, write_token
 from processors.publishing_agenda import BATCH, NOW
 
 BATCH_MAX: Final = 500
@@ -106,51 +102,7 @@ async def publish_batch(asked: Asked) -> web.StreamResponse:
             found.append(problem)
         if index % CHECKED_AT_ONCE == 0:
             await asyncio.sleep(0)
-    if asked.query.dry_run:
-        return await _imagined_batch(asked, found)
-    settled = iter(await settle(asked.api, [entry for entry in found if isinstance(entry, Intent)]))
-    return _batch_answer(asked, [next(settled) if isinstance(entry, Intent) else entry for entry in found])
-
-
-def _problem_item(problem: ProblemError) -> JsonObject:
-    return {"status": problem.kind.status, "problem": problem.body(None)}
-
-
-async def _imagined_batch(asked: Asked, found: list[Intent | ProblemError]) -> web.Response:
-    overlay, items, first = Overlay(asked.api.mirror.store), list[JsonObject](), dict[str, JsonObject]()
-    for entry in found:
-        if isinstance(entry, Intent) and entry.id in first:
-            items.append(first[entry.id])
-            continue
-        try:
-            if isinstance(entry, ProblemError):
-                raise entry
-            status, shown, _ = await imagined(asked.api, entry, overlay)
-            items.append({**shown, "status": status})
-        except ProblemError as problem:
-            items.append(_problem_item(problem))
-        if isinstance(entry, Intent):
-            first[entry.id] = items[-1]
-    return json_response({"dry_run": True, "items": items}, 200, as_of(asked.api.mirror))
-
-
-def _batch_answer(asked: Asked, outcomes: list[Settled]) -> web.Response:
-    items, positions, hits = list[JsonObject](), [], True
-    for outcome in outcomes:
-        try:
-            status, shown, headers = answer(asked.api, outcome)
-            items.append({**shown, "status": status})
-        except ProblemError as problem:
-            headers = dict(problem.headers)
-            asked.api.metrics.refusals.labels(problem.code).inc()
-            items.append(_problem_item(problem))
-        hits = hits and HIT in headers
-        if POSITION in headers:
-            positions.append(read_token(headers[POSITION]))
-    answered = {POSITION: write_token(later(positions))} if positions else {}
-    if hits:
-        answered[HIT] = "true"
-    return json_response({"items": items}, 200, answered)
+    return await answer_batch(asked, found, lambda status, job: {**job, "status": status}, repeated=ACCEPTED)
 
 
 ROUTES = [

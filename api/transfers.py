@@ -6,8 +6,7 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import BaseModel, Field
 
-from api.appending import Settled, settle
-from api.freshness import POSITION
+from api.batches import answer_batch
 from api.intent import Intent, idempotency_key
 from api.ledger_requests import (
     MANDATED,
@@ -24,15 +23,13 @@ from api.ledger_requests import (
 )
 from api.ledger_views import TransferView
 from api.problems import ProblemError
-from api.results import HIT, answer, imagined, write
-from api.route import Asked, Route, Who, json_response
+from api.results import write
+from api.route import Asked, Route, Who
 from api.shapes import NO_CONTROL, Maybe, Shape, WriteQuery, fit
 from domain.json_value import JsonObject
 from domain.ledger.transfer import PostTransfer
 from log import statements
 from log.checking import fault_of
-from log.fold import Overlay
-from log.token import later, read_token, write_token
 
 BATCH_MAX = 1000
 READ_AT_ONCE = 32
@@ -117,10 +114,7 @@ async def transfer_batch(asked: Asked) -> web.StreamResponse:
         else each
         for index, each in enumerate(stated)
     ]
-    if asked.query.dry_run:
-        return await _imagined_batch(asked, found)
-    settled = iter(await settle(asked.api, [entry for entry in found if isinstance(entry, Intent)]))
-    return _batch_answer(asked, [next(settled) if isinstance(entry, Intent) else entry for entry in found])
+    return await answer_batch(asked, found, lambda status, moved: {"status": status, "transfer": moved})
 
 
 def _checked(asked: Asked, order: Order, fault: str | None, given_key: str | None) -> Intent | ProblemError:
@@ -129,47 +123,6 @@ def _checked(asked: Asked, order: Order, fault: str | None, given_key: str | Non
     except ProblemError as problem:
         return problem
     return order_intent(ROUTE, {}, order, given_key)
-
-
-def _problem_item(problem: ProblemError) -> JsonObject:
-    return {"status": problem.kind.status, "problem": problem.body(None)}
-
-
-async def _imagined_batch(asked: Asked, found: list[Intent | ProblemError]) -> web.Response:
-    overlay, items, first = Overlay(asked.api.mirror.store), list[JsonObject](), dict[str, JsonObject]()
-    for entry in found:
-        if isinstance(entry, Intent) and (before := first.get(entry.id)) is not None:
-            items.append({**before, "status": 200} if "transfer" in before else before)
-            continue
-        try:
-            if isinstance(entry, ProblemError):
-                raise entry
-            status, shown, _ = await imagined(asked.api, entry, overlay)
-            items.append({"status": status, "transfer": shown})
-        except ProblemError as problem:
-            items.append(_problem_item(problem))
-        if isinstance(entry, Intent):
-            first[entry.id] = items[-1]
-    return json_response({"dry_run": True, "items": items})
-
-
-def _batch_answer(asked: Asked, outcomes: list[Settled]) -> web.Response:
-    items, positions, hits = list[JsonObject](), [], True
-    for outcome in outcomes:
-        try:
-            status, shown, headers = answer(asked.api, outcome)
-            items.append({"status": status, "transfer": shown})
-        except ProblemError as problem:
-            headers = dict(problem.headers)
-            asked.api.metrics.refusals.labels(problem.code).inc()
-            items.append(_problem_item(problem))
-        hits = hits and HIT in headers
-        if POSITION in headers:
-            positions.append(read_token(headers[POSITION]))
-    answered = {POSITION: write_token(later(positions))} if positions else {}
-    if hits:
-        answered[HIT] = "true"
-    return json_response({"items": items}, 200, answered)
 
 
 ROUTES = [
