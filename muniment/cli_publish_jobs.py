@@ -43,6 +43,8 @@ def add_record(verb: argparse.ArgumentParser) -> None:
 async def _publish(args: argparse.Namespace) -> None:
     if args.timeout is not None and not args.wait:
         raise usage_error("--timeout says how long to --wait")
+    if "private_key_b64" in args.file:  # the two files mixed up: a registry would refuse it, and have read it
+        raise usage_error("FILE is a key file, not a record; nothing was sent")
     key = PublisherKey.load(args.publisher_key)
     # What signs for itself needs no session.
     async with reached(args, anonymous=True) as client:

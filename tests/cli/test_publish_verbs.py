@@ -201,6 +201,7 @@ async def test_the_devnet_mines_and_reorganises(tmp_path: Path, capsys: pytest.C
         ("publish", "FILE"),
         ("publish", "/does/not/exist", "--key", "KEY"),
         ("publish", "FILE", "--key", "KEY", "--timeout", "3"),
+        ("publish", "KEY", "--key", "KEY"),
         ("publish", "FILE", "--key", "KEY", "--wait", "--timeout", "0"),
         ("story", "REC_1", "--pubkey", "02AB"),
         ("publishers", "remove", "label.json"),
