@@ -18,7 +18,6 @@ from processors.pool_key import PoolKey
 from processors.publishing_duties import Press
 from processors.task import Task
 
-DEVNET: Final = "devnet"
 ARC: Final = "arc"
 LOOK_AFAR_EVERY_S: Final = 5.0
 """How often a chain of others is looked at: an explorer answers some three questions a second."""
@@ -44,7 +43,7 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Chain, Devnet | Non
 def _key(settings: Settings) -> PoolKey:
     """Give the pool's key, which the devnet's deployment makes itself. Raises InvalidSetting."""
     try:
-        return make_pool_key(settings) if settings.chain == DEVNET else pool_key(settings)
+        return make_pool_key(settings) if settings.chain == "devnet" else pool_key(settings)
     except KeyFileError as error:
         raise InvalidSetting(f"MUNIMENT_BSV_PRIVATE_KEY: {error}") from None
 

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from domain.publishing.anchoring import LONGEST_CHAIN, MOST_JOBS, ReleaseBatch, ReserveBatch, SignBatch
-from domain.publishing.batch import RESERVED_BATCH, Batch, unconfirmed
+from domain.publishing.batch import RESERVED_BATCH, SIGNED, Batch, unconfirmed
 from domain.publishing.job import HoldJobs, job
 from domain.publishing.output import POOL_ID, output
 from log.canonical import base32_id
@@ -114,7 +114,7 @@ class Batcher:
     async def _signed(self) -> list[Ask]:
         """Sign what is reserved, or give it up."""
         asks, now = list[Ask](), self._clock()
-        reserved = [each for each in self._agenda.open() if each[1].status == RESERVED_BATCH]
+        reserved = self._agenda.open(RESERVED_BATCH)
         asks += [_released(name, None, now) for name, known, _ in reserved if known.expires_at <= now]
         # All that is signed is read first: while one is, the agenda goes on, and lets go of what another has signed.
         drafts = [self._draft(name, known, under) for name, known, under in reserved if known.expires_at > now]
@@ -216,7 +216,7 @@ class Batcher:
         """Split the largest output where few are free, and no other is being split."""
         pool, piece = self._agenda.pool, self._settings.piece_satoshis
         splitting_already = any(not asked.job_ids for _, asked in self._asked.values()) or any(
-            not known.job_ids and known.status in {RESERVED_BATCH, "signed"} for _, known, _ in self._agenda.open()
+            not known.job_ids for _, known, _ in self._agenda.open(RESERVED_BATCH, SIGNED)
         )
         if pool.available >= LEAST_AVAILABLE or splitting_already:
             return

@@ -58,7 +58,7 @@ class Broadcaster:
 
     async def ask(self) -> int:
         """Send what is signed and due, and ask for what came of it to be noted; give how much was asked for."""
-        due = [each for each in self._agenda.open() if each[1].status in {SIGNED, "reorged"}]
+        due = self._agenda.open(SIGNED, "reorged")
         self._tried = {name: self._tried_of(name, under) for name, _, under in due}
         turns = asyncio.Semaphore(AT_ONCE)
 

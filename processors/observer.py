@@ -7,11 +7,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from itertools import groupby
 from typing import Final
 
 from domain.publishing.anchoring import NoteConfirmed, NoteReorged, NoteSeen
-from domain.publishing.batch import RESERVED_BATCH, Batch
+from domain.publishing.batch import SIGNED, Batch
 from domain.publishing.output import POOL_ID
 from log.log import AppendUnknown, LogUnavailable
 from processors.chain import Block, Chain, ChainUnavailable, Refused, Seen
@@ -72,23 +71,25 @@ class Observer:
 
     async def _reorged(self, tip: Block) -> list[Ask]:
         """Find what is in blocks that the chain has no more, from the newest down to the first that it still has."""
-        asks = list[Ask]()
-        confirmed = reversed(self._agenda.confirmed(tip.height - WATCHED))
-        for height, of_height in groupby(confirmed, key=lambda each: each[0]):
+        gone = self._agenda.confirmed_above(tip.height)
+        for height in range(tip.height, max(-1, tip.height - WATCHED), -1):
+            of_height = self._agenda.confirmed_at(height)
+            if not of_height:
+                continue
             block = await self._chain.block(height)
-            gone = [each for each in of_height if block is None or each[2] != block.hash]
-            if not gone:
+            of_others = [each for each in of_height if block is None or each.block_hash != block.hash]
+            if not of_others:
                 break
-            asks += [
-                Ask(POOL_ID, f"reorged:{name}:{where}", NoteReorged(POOL_ID, name, block_hash))
-                for _, name, block_hash, where in gone
-            ]
-        return asks
+            gone += of_others
+        return [
+            Ask(POOL_ID, f"reorged:{name}:{where}", NoteReorged(POOL_ID, name, block_hash))
+            for name, block_hash, where in gone
+        ]
 
     async def _found(self, tip: Block) -> list[Ask]:
         """Look for what is signed and in no block, where there is anything new to be found."""
         now, due = self._clock(), list[tuple[str, Batch, Under]]()
-        under_way = [each for each in self._agenda.open() if each[1].status != RESERVED_BATCH]
+        under_way = self._agenda.open(SIGNED, "sent", "seen", "reorged")
         looked = {name: self._looked[name] for name, _, _ in under_way if name in self._looked}
         for name, known, under in under_way:
             where, under_tip, at = looked.get(name, ("", "", 0.0))

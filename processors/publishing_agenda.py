@@ -5,7 +5,7 @@ Beside the entries of the pool, its outputs, jobs and batches as the decider has
 - ``queue/<priority>/<offset>/<job>``: a job that no batch has, in the order of the log; ``said/<job>``: that key and
   what is anchored of it, until its batch is signed;
 - ``free/<satoshis>/<outpoint>``: an output that is free; ``script/<outpoint>``: who can spend it;
-- ``open/<batch>``: a batch that is in no block and not given up, with where and when (ms) it became what it is;
+- ``open/<status>/<batch>``: a batch that is in no block and not given up, with where and when (ms) it became that;
   ``raw/<batch>``: its transaction, in hex;
 - ``pieces/<batch>``: into how many outputs of how many satoshis a batch splits what it reserved, until it is signed;
 - ``block/<height>/<batch>``: a batch that is in a block, with its hash and where that was decided; ``height/<batch>``;
@@ -69,6 +69,14 @@ class Under(NamedTuple):
     at: int
 
 
+class Confirmed(NamedTuple):
+    """A batch that is in a block: its name, that block's hash, and where that was decided."""
+
+    name: str
+    block_hash: str
+    where: str
+
+
 class Counts(NamedTuple):
     """Jobs that were ever queued, that no batch has, that the chain took, that failed; outputs, and those held."""
 
@@ -109,9 +117,12 @@ def _job_changes(overlay: Overlay, key: str, before: Any, after: Any) -> Iterato
         yield from _count(overlay, queued=waits - was)
 
 
-def _batch_changes(key: str, after: Any, where: str, at: int) -> Iterator[Change]:
-    name = key.removeprefix("batch/")
-    yield f"open/{name}", (Under(where, at) if Batch(*after).status in OPEN else None)
+def _batch_changes(key: str, before: Any, after: Any, where: str, at: int) -> Iterator[Change]:
+    name, status = key.removeprefix("batch/"), Batch(*after).status
+    if before is not None:
+        yield f"open/{Batch(*before).status}/{name}", None
+    if status in OPEN:
+        yield f"open/{status}/{name}", Under(where, at)
 
 
 def _folded(overlay: Overlay, event: Any, at: int, where: str) -> Iterator[Change]:
@@ -132,7 +143,7 @@ def _folded(overlay: Overlay, event: Any, at: int, where: str) -> Iterator[Chang
             case "job":
                 yield from _job_changes(overlay, key, before, entry)
             case "batch":
-                yield from _batch_changes(key, entry, where, at)
+                yield from _batch_changes(key, before, entry, where, at)
 
 
 def changes(overlay: Overlay, event: Any, at: int, where: str) -> Iterator[Change]:
@@ -211,12 +222,13 @@ class PublishingAgenda(ContextAgenda):
             return said
         return None
 
-    def open(self) -> list[tuple[str, Batch, Under]]:
-        """Give the batches under way, with where and when they became what they are."""
+    def open(self, *statuses: str) -> list[tuple[str, Batch, Under]]:
+        """Give the batches under way of these statuses, with where and when they became that."""
         return [
             (name, Batch(*entry), Under(*under))
-            for key, under in self.store.scan("open/")
-            if (entry := self.store.get(f"batch/{(name := key.removeprefix('open/'))}")) is not None
+            for status in statuses
+            for key, under in self.store.scan(f"open/{status}/")
+            if (entry := self.store.get(f"batch/{(name := key.rpartition('/')[2])}")) is not None
         ]
 
     def free(self, least: int) -> Iterator[tuple[str, int]]:
@@ -239,9 +251,15 @@ class PublishingAgenda(ContextAgenda):
         (raw,) = self.store.get(f"raw/{batch_id}") or ("",)
         return bytes.fromhex(raw)
 
-    def confirmed(self, lowest: int) -> list[tuple[int, str, str, str]]:
-        """Give (height, batch, hash of its block, where that was decided) of what is in blocks from a height on."""
-        return [
-            (int(key.split("/")[1]), key.split("/")[2], *entry)
-            for key, entry in self.store.scan("block/", f"block/{number(max(0, lowest))}")
-        ]
+    def confirmed_at(self, height: int) -> list[Confirmed]:
+        """Give what the block of a height has of the pool's."""
+        return [_confirmed(key, entry) for key, entry in self.store.scan(f"block/{number(height)}/")]
+
+    def confirmed_above(self, height: int) -> list[Confirmed]:
+        """Give what is in blocks above a height."""
+        found = self.store.scan("block/", f"block/{number(height + 1)}")
+        return [_confirmed(key, entry) for key, entry in found]
+
+
+def _confirmed(key: str, entry: Any) -> Confirmed:
+    return Confirmed(key.rpartition("/")[2], *entry)
