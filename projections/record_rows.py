@@ -16,6 +16,7 @@ RECORDS: Final = Table("records", VERSION, ("did", "collection", "rkey", "pos"),
 ``subject`` and ``said`` follow from ``value``: the DID that it is about, and the text that people read.
 """
 ERASED: Final = Table("erased_owners", ("did", "part", "pos", "at"), ("did",))
+# What is pending in the index of words is read by each look into it: 128 kB are 100 posts, the default 4 MB.
 DEFINITION: Final = """
 CREATE TABLE {schema}.records (
   did text COLLATE "C" NOT NULL, collection text COLLATE "C" NOT NULL, rkey text COLLATE "C" NOT NULL,
@@ -34,7 +35,8 @@ CREATE INDEX records_of_subject ON {schema}.records (subject, collection, did) I
   WHERE until_pos IS NULL AND subject IS NOT NULL;
 CREATE INDEX records_newest ON {schema}.records (collection, indexed_at DESC, rkey, did) INCLUDE (part, pos)
   WHERE until_pos IS NULL;
-CREATE INDEX records_words ON {schema}.records USING gin (words, (<lies_in>)) WHERE until_pos IS NULL;
+CREATE INDEX records_words ON {schema}.records USING gin (words, (<lies_in>))
+  WITH (gin_pending_list_limit = 128) WHERE until_pos IS NULL;
 CREATE TABLE {schema}.erased_owners (
   did text COLLATE "C" PRIMARY KEY, part integer NOT NULL, pos bigint NOT NULL, at bigint NOT NULL);
 """.replace("<words>", WORDS).replace("<lies_in>", LIES_IN)

@@ -22,7 +22,7 @@ LANGUAGES: Final[Mapping[str, str]] = {"en": "english", "de": "german", "fr": "f
 WORDS: Final = " || ".join(f"to_tsvector('{name}', said)" for name in (PLAIN, *LANGUAGES.values()))
 """Every word of ``said`` as it is and by its stem in each language: one index for all of them, which finds too much;
 what it finds is asked again in the one language."""
-SPANS: Final = (12, 16, 20, 24, 28, 32)
+SPANS: Final = range(12, 33, 4)
 """How long the spans of time are under which a record lies in the index of words, as powers of two of a millisecond.
 
 By them the index gives those of a word's records that are of a while, so that nobody fetches the rest to see how old

@@ -1,23 +1,22 @@
 """What is asked of the words of records: those that match, best first, among the newest that do.
 
 A query is asked twice: of one index of the words of all languages, which finds too much, and of each record that it
-found in the one language that was named. Ranking reads every match, so only the newest ``CANDIDATES`` are ranked, and
-only as long a while is looked through as they take.
+found in the one language that was named. Ranking reads every match, so only the newest ``CANDIDATES`` are ranked.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from projections import search_windows
 from projections.generations import Generation
 from projections.post_queries import OWN_PLAN, columns_of
 from projections.postgres import Transaction
-from projections.record_queries import COLUMNS, StoredRecord, marked
+from projections.record_queries import StoredRecord, marked
+from projections.record_rows import VERSION
 from projections.record_words import LANGUAGES, PLAIN
-from projections.search_windows import Window, hits_query
+from projections.search_spans import steps_query
 
-CANDIDATES: Final = 300
+CANDIDATES: Final = 250
 """How many of the newest matches are ranked."""
 SCORES: Final = 1_000_000_000
 """A rank, which is below 1, as a whole number that a cursor can hold."""
@@ -92,54 +91,39 @@ async def matching(
         "did": after and after.did,
         "collection": after and after.collection,
     }
-    window = await search_windows.first(transaction, generation, collections, offsets)
-    while True:
-        query = match_query(generation.schema, after, window)
-        rows = await transaction.rows(query, {**asked, **window.asked})
-        *_, hits, matches = rows[0]
-        if window.since is None or matches == CANDIDATES:
-            break
-        window = window.wider(hits, matches, CANDIDATES)
-    rows = [row[:-2] for row in rows if row[0] is not None]
+    rows = await transaction.rows(match_query(generation.schema, after), asked)
     records = await marked(transaction, generation, [row[:-2] for row in rows])
     return [Match(record, *row[-2:]) for record, row in zip(records, rows, strict=True)]
 
 
-def match_query(schema: str, after: Rank | None, window: Window) -> str:
-    """Write the query of a page of the matches in a window.
-
-    Each row ends in how many hits of the index there were, and how many of those match; where they are fewer than are
-    ranked, and there is more than the window, one row of nothing says only that.
-    """
-    kept = ", ".join(f"r.{name}" for name in (*COLUMNS.split(", "), "said"))
-    vector = "LATERAL (SELECT to_tsvector(%(configuration)s::regconfig, r.said) AS vector OFFSET 0) v"
+def match_query(schema: str, after: Rank | None) -> str:
+    """Write the query of a page of the matches: those that still are as they were, and those that ended since."""
+    columns = ", ".join((*VERSION, "words", "vector"))
     order = "ORDER BY r.indexed_at DESC, r.rkey, r.did, r.collection"
-    enough = "true" if window.since is None else f"(SELECT count(*) FROM hit) >= {CANDIDATES}"
-    # Read in their order, so that no more is taken apart in the language than what is ranked, and nothing in vain.
-    living = (
-        f"SELECT r.*, v.vector FROM (SELECT * FROM hit r WHERE {enough} {order} OFFSET 0) r CROSS JOIN {vector}"
-        f" WHERE v.vector @@ %(whole)s::tsquery {order} LIMIT {CANDIDATES}"
-    )
+    living = f"SELECT r.* FROM step CROSS JOIN LATERAL ROWS FROM (unnest(records), unnest(vectors)) AS r ({columns})"
     ended = (
-        f"SELECT {kept}, v.vector FROM generate_series(1, cardinality(%(offsets)s::bigint[])) p CROSS JOIN LATERAL ("
+        "SELECT r.*, v.vector FROM generate_series(1, cardinality(%(offsets)s::bigint[])) p CROSS JOIN LATERAL ("
         f"SELECT * FROM {schema}.records r WHERE r.part = p - 1 AND r.until_pos > (%(offsets)s::bigint[])[p]"
         " AND r.collection = ANY(%(collections)s) AND r.words @@ %(indexed)s::tsquery"
-        f" AND r.pos <= (%(offsets)s::bigint[])[r.part + 1] OFFSET 0) r CROSS JOIN {vector}"
-        f" WHERE v.vector @@ %(whole)s::tsquery {order} LIMIT {CANDIDATES}"
+        " AND r.pos <= (%(offsets)s::bigint[])[r.part + 1] OFFSET 0) r CROSS JOIN LATERAL"
+        f" (SELECT {_vector_of('r.said')} AS vector OFFSET 0) v WHERE v.vector @@ %(whole)s::tsquery {order}"
+        f" LIMIT {CANDIDATES}"
     )
     behind = (
-        " AND (score < %(score)s OR (score = %(score)s AND (indexed_at < %(indexed_at)s OR (indexed_at ="
-        " %(indexed_at)s AND (rkey, did, collection) > (%(rkey)s, %(did)s, %(collection)s)))))"
+        " WHERE score < %(score)s OR (score = %(score)s AND (indexed_at < %(indexed_at)s OR (indexed_at ="
+        " %(indexed_at)s AND (rkey, did, collection) > (%(rkey)s, %(did)s, %(collection)s))))"
     )
-    enough = "true" if window.since is None else f"(SELECT matches FROM found) = {CANDIDATES}"
     return (
-        f"WITH hit AS MATERIALIZED ({hits_query(schema, kept, window)}), living AS MATERIALIZED ({living}),"
-        " found AS MATERIALIZED (SELECT (SELECT count(*) FROM hit) AS hits, (SELECT count(*) FROM living) AS matches),"
-        f" newest AS (SELECT * FROM ((SELECT * FROM living) UNION ALL ({ended})) r {order} LIMIT {CANDIDATES}),"
+        f"WITH RECURSIVE {steps_query(schema, CANDIDATES, _vector_of)},"
+        f" newest AS (SELECT * FROM (({living}) UNION ALL ({ended})) r {order} LIMIT {CANDIDATES}),"
         f" ranked AS (SELECT *, (ts_rank_cd(vector, %(whole)s::tsquery, 32) * {SCORES})::bigint AS score FROM newest),"
-        f" page AS (SELECT * FROM ranked WHERE {enough}{'' if after is None else behind}"
-        f" ORDER BY {FIRST} LIMIT %(limit)s)"
+        f" page AS (SELECT * FROM ranked{'' if after is None else behind} ORDER BY {FIRST} LIMIT %(limit)s)"
         f" SELECT {columns_of('page')}, score, ts_headline("
-        "%(configuration)s::regconfig, translate(said, E'\\x02\\x03', ''), %(whole)s::tsquery, %(marked)s),"
-        f" hits, matches FROM found LEFT JOIN page ON true ORDER BY {FIRST}"
+        "%(configuration)s::regconfig, translate(said, E'\\x02\\x03', ''), %(whole)s::tsquery, %(marked)s)"
+        f" FROM page ORDER BY {FIRST}"
     )
+
+
+def _vector_of(said: str) -> str:
+    """Write what a text has of words in the query's language."""
+    return f"to_tsvector(%(configuration)s::regconfig, {said})"

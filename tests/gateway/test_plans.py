@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from domain.records.built_in import FOLLOW, POST, PROFILE
-from projections import handle_queries, post_queries, profile_queries, search_queries
+from projections import handle_queries, post_queries, profile_queries, search_queries, search_spans
 from projections.generations import Generation
 from projections.identity_dids import DEFINITION as DIDS
 from projections.post_queries import After, Following
 from projections.postgres import Postgres, Transaction
+from projections.record_words import SPANS
 from projections.search_queries import Rank
 from tests.bench import gateway
 from tests.bench.gateway import BENCH, author, word
@@ -86,6 +87,45 @@ async def asked(transaction: Transaction, generation: Generation) -> int:
     for text in ("a4ayc380bd4fc8kf8s1w", "a4ay", "zzz"):
         await handle_queries.handles_like(transaction, generation, text, 300)
     return shown
+
+
+def looked_at(plan: str) -> tuple[int, int]:
+    """Give how many spans a search looked at, and how many records it took from them."""
+    lines = plan.splitlines()
+    (index,) = (number for number, text in enumerate(lines) if "Bitmap Index Scan on records_words" in text)
+    scan = next(text for text in reversed(lines[:index]) if "Bitmap Heap Scan on records" in text)
+    ran = re.search(r"actual rows=([\d.]+) loops=(\d+)", scan)
+    assert ran is not None, scan
+    return int(ran[2]), round(float(ran[1]) * int(ran[2]))
+
+
+async def most_looked_at(postgres: Postgres) -> tuple[int, int]:
+    """Search for words of every frequency, and give the most spans and the most records that one of them took."""
+    taken = []
+    async with postgres.snapshot() as opened:
+        transaction = Explaining(opened)
+        for rank in (0, 5, 20, 60, 200, 1_000, 5_000, 40_000):
+            sought = await search_queries.needle(transaction, word(rank), None)
+            assert sought is not None
+            await search_queries.matching(
+                transaction, BENCH, sought, collections=[POST], offsets=gateway.FOREVER, limit=51
+            )
+            taken.append(looked_at(next(plan for plan in reversed(transaction.plans) if "records_words" in plan)))
+    return max(spans for spans, _ in taken), max(records for _, records in taken)
+
+
+async def test_a_search_takes_little_more_than_it_ranks_however_often_a_word_is_said(filled: Postgres) -> None:
+    spans, records = await most_looked_at(filled)
+    assert spans <= 40
+    assert records <= search_queries.CANDIDATES + 2 * search_spans.HITS_WANTED
+    # A month after all that was said within minutes, somebody says something every hour.
+    month, hour = 30 * 86_400_000 // gateway.APART_MS, 3_600_000 // gateway.APART_MS
+    later = (gateway.row(POSTS + month + hour * number, 7, POST, {"text": word(number % 3)}) for number in range(40))
+    await gateway.written(filled, later)
+    spans, records = await most_looked_at(filled)
+    assert spans <= 60
+    # Each length of span can have turned out to have too many once.
+    assert records <= search_queries.CANDIDATES + len(SPANS) * (search_spans.HITS_LIMIT + 1)
 
 
 async def test_no_read_of_the_gateway_scans_a_table(filled: Postgres) -> None:

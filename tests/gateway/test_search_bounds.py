@@ -1,5 +1,6 @@
-"""A search that looks at the newest records first finds what one that looks at all of them finds."""
+"""A search that looks back span by span finds what one that looks at everything finds."""
 
+import itertools
 import time
 from random import Random
 from types import SimpleNamespace
@@ -7,38 +8,40 @@ from types import SimpleNamespace
 import pytest
 
 from log import memory
-from projections import search_queries, search_windows
+from projections import search_queries, search_spans
 from projections.generations import Generation
 from projections.postgres import Postgres, Transaction
 from projections.reads import Reads, vector
-from projections.search_windows import Window
 from tests.projections.record_world import COLLECTIONS, OWNERS, RecordWorld
 
 BOTH = list(COLLECTIONS)
 NOTES, POSTS = COLLECTIONS
+EVERYTHING = (
+    "SELECT r.rkey, r.pos FROM (SELECT *, to_tsvector('simple', said) AS words_said FROM {schema}.records WHERE pos <="
+    " (%(offsets)s::bigint[])[part + 1] AND (until_pos IS NULL OR until_pos > (%(offsets)s::bigint[])[part + 1])) r"
+    " CROSS JOIN websearch_to_tsquery('simple', %(text)s) q WHERE r.words_said @@ q"
+    " ORDER BY r.indexed_at DESC, r.rkey, r.did, r.collection LIMIT %(ranked)s"
+)
+PACES = list(itertools.product((0, 64, 1_000_000), (0, 1, 600)))
+"""How many hits are wanted of a longer span, and how many it may have."""
 
 
-class Counting(Transaction):
-    """Counts the searches that are asked of it."""
+async def sought(postgres: Postgres, text: str, offsets: list[int] | None = None) -> tuple[set[str], set[str]]:
+    """Give what is found in both collections, now or as of offsets, and what looking at everything finds."""
 
-    asked = 0
-
-    async def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
-        Counting.asked += query.startswith("WITH hit")
-        return await super().rows(query, *parameters)
-
-
-async def sought(postgres: Postgres, text: str, offsets: list[int] | None = None) -> list[str]:
-    """Give what is found in both collections, now or as of offsets, in its order."""
-
-    async def ask(transaction: Transaction, generation: Generation) -> list[str]:
-        counting = Counting(transaction._connection)
-        needle = await search_queries.needle(counting, text, None)
+    async def ask(transaction: Transaction, generation: Generation) -> tuple[set[str], set[str]]:
+        needle = await search_queries.needle(transaction, text, None)
         assert needle is not None
+        at, ranked = offsets or vector(generation), search_queries.CANDIDATES
         found = await search_queries.matching(
-            counting, generation, needle, collections=BOTH, offsets=offsets or vector(generation), limit=10
+            transaction, generation, needle, collections=BOTH, offsets=at, limit=ranked + 1
         )
-        return [f"{each.record.rkey} {each.record.pos}" for each in found]
+        rows = await transaction.rows(
+            EVERYTHING.format(schema=generation.schema), {"offsets": at, "text": text, "ranked": ranked}
+        )
+        names = [f"{each.record.rkey} {each.record.pos}" for each in found]
+        assert len(names) == len(set(names)), names
+        return set(names), {f"{rkey} {pos}" for rkey, pos in rows}
 
     return (await Reads(postgres).read("records", ask))[0]
 
@@ -55,15 +58,12 @@ async def test_of_two_collections_neither_hides_what_is_newer_in_the_other(
         await world.put(OWNERS[0], NOTES, rkey, {"text": "running"})
     await world.project()
     monkeypatch.setattr(search_queries, "CANDIDATES", 2)
-    all_of_them = await sought(postgres, "run")
-    assert any(each.startswith("newer ") for each in all_of_them)
-    monkeypatch.setattr(search_windows, "NEWEST", 1)
-    for widened in ((2, 2), (2, 256)):
-        monkeypatch.setattr(search_windows, "WIDENED", widened)
-        assert await sought(postgres, "run") == all_of_them
+    found, everything = await sought(postgres, "run")
+    assert found == everything
+    assert any(each.startswith("newer ") for each in found)
 
 
-async def test_whatever_was_written_changed_and_let_go_the_newest_windows_hide_nothing(
+async def test_whatever_was_written_changed_and_let_go_no_pace_of_looking_back_hides_anything(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world, chance = await RecordWorld(postgres).start(), Random(3)  # noqa: S311  # the same moves each time
@@ -81,13 +81,15 @@ async def test_whatever_was_written_changed_and_let_go_the_newest_windows_hide_n
         for owner in OWNERS:
             await world.put(owner, POSTS, rkey, {"text": "sea again"})
     await world.project()
-    monkeypatch.setattr(search_queries, "CANDIDATES", 3)
-    for text in ("sea", "sea or run", "again", "sea -again", '"sea again"'):
-        for offsets in (None, then):
-            monkeypatch.setattr(search_windows, "NEWEST", 1_000)
-            all_of_them = await sought(postgres, text, offsets)
-            monkeypatch.setattr(search_windows, "NEWEST", 2)
-            assert await sought(postgres, text, offsets) == all_of_them, (text, offsets)
+    for wanted, limit in PACES:
+        monkeypatch.setattr(search_spans, "HITS_WANTED", wanted)
+        monkeypatch.setattr(search_spans, "HITS_LIMIT", limit)
+        for text, ranked, offsets in itertools.product(
+            ("sea", "sea or run", "again", "sea -again", '"sea again"'), (3, 300), (None, then)
+        ):
+            monkeypatch.setattr(search_queries, "CANDIDATES", ranked)
+            found, everything = await sought(postgres, text, offsets)
+            assert found == everything, (wanted, limit, text, ranked, offsets)
 
 
 async def began(_transaction: Transaction, generation: Generation) -> list[int]:
@@ -95,37 +97,6 @@ async def began(_transaction: Transaction, generation: Generation) -> list[int]:
     return vector(generation)
 
 
-def test_a_window_begins_where_a_span_does_and_has_no_more_spans_than_it_may() -> None:
-    newest = 1_760_000_000_000
-    for reach in (1, 4_000, 300_000, 10**8, 10**10, 10**11):
-        window = search_windows.beginning(newest - reach, Window(None, newest, 0))
-        assert window.since is not None
-        assert window.since <= newest - reach
-        assert window.since % (1 << window.span) == 0
-        assert (newest >> window.span) - (window.since >> window.span) < search_windows.SPANS_LIMIT
-    # Further back than spans reach, or than anything is, the window holds all.
-    assert search_windows.beginning(newest - 10**12, Window(None, newest, 0)).since is None
-    assert search_windows.beginning(newest - 10**8, Window(None, newest, newest - 10**7)).since is None
-
-
-def test_a_window_grows_by_what_was_found_in_it() -> None:
-    window = search_windows.beginning(10**12 - 10_000, Window(None, 10**12, 0))
-
-    def reach(hits: int, matches: int) -> int:
-        wider = window.wider(hits, matches, 300)
-        assert wider.since is not None
-        return (wider.newest - wider.since) // (window.newest - (window.since or 0))
-
-    assert reach(0, 0) > reach(1, 0) > reach(10, 0) > reach(100, 0)
-    # Hits that don't match are looked at too: the more there are, the less is added at once.
-    assert reach(2_000, 0) == reach(2_000, 250) == 2
-    assert 5 <= reach(600, 50) <= 7
-
-
-async def test_what_nobody_said_is_looked_for_once(postgres: Postgres) -> None:
-    world = await RecordWorld(postgres).start()
-    await world.put(OWNERS[0], POSTS, "a", {"text": "something"})
-    await world.project()
-    Counting.asked = 0
-    assert await sought(postgres, "nothing") == []
-    assert Counting.asked == 1
+async def test_where_nothing_was_written_nothing_is_found(postgres: Postgres) -> None:
+    await (await RecordWorld(postgres).start()).project()
+    assert await sought(postgres, "nothing") == (set(), set())
