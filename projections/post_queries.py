@@ -96,23 +96,27 @@ def _shown(schema: str, more: str = "") -> str:
 
 
 def newest_query(generation: Generation, after: After | None) -> str:
-    """Write the query of a page out of the newest posts of all.
+    """Write the query of a page out of the newest posts of all; no more are looked at than it takes to fill one.
 
-    Each row ends in the time (ms) down to which every post was looked at; none where that was all there are.
+    Each row ends in the time (ms) down to which every post was looked at; none where no post that was not can be on
+    the page.
     """
     schema = generation.schema
     then = "r.pos <= (%(offsets)s::bigint[])[r.part + 1]" + _behind(after)
+    named = "unnest(%(posts)s::text[]) AS named (collection)"
+    first = "ORDER BY r.indexed_at DESC, r.rkey, r.did"
+    newest = f"FROM {schema}.records r WHERE r.collection = named.collection AND r.until_pos IS NULL AND {then} {first}"
     return (
-        f"WITH author AS MATERIALIZED ({_authors(generation)}), looked AS MATERIALIZED (SELECT r.*"
-        f" FROM unnest(%(posts)s::text[]) AS named (collection) CROSS JOIN LATERAL (SELECT {KEY}"
-        f" FROM {schema}.records r WHERE r.collection = named.collection AND r.until_pos IS NULL AND {then}"
-        f" ORDER BY r.indexed_at DESC, r.rkey, r.did LIMIT {LOOKED}) r), found AS ((SELECT {KEY} FROM looked r"
-        f" WHERE r.did IN (SELECT did FROM author) ORDER BY {ORDER} LIMIT %(limit)s){_ended(schema, then)}"
+        f"WITH author AS MATERIALIZED ({_authors(generation)}), looked AS MATERIALIZED (SELECT r.* FROM {named}"
+        f" CROSS JOIN LATERAL (SELECT {KEY} FROM (SELECT {KEY} {newest} LIMIT {LOOKED}) r"
+        # Were it a join, all of them would be joined before the first is taken.
+        f" WHERE (r.did IN (SELECT did FROM author)) IS TRUE {first} LIMIT %(limit)s) r), found AS ("
+        f"(SELECT {KEY} FROM looked r ORDER BY {ORDER} LIMIT %(limit)s){_ended(schema, then)}"
         f" ORDER BY {ORDER} LIMIT %(limit)s)"
         + _shown(
             schema,
-            ", (SELECT max(oldest) FROM (SELECT min(indexed_at) AS oldest FROM looked GROUP BY collection"
-            f" HAVING count(*) = {LOOKED}) e)",
+            f", (SELECT max(CASE WHEN (SELECT count(*) FROM looked l WHERE l.collection = named.collection)"
+            f" < %(limit)s THEN (SELECT r.indexed_at {newest} OFFSET {LOOKED - 1} LIMIT 1) END) FROM {named})",
         )
     )
 

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+from random import Random
+from unittest import mock
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -84,9 +87,10 @@ async def page(
 @given(
     before=st.lists(MOVE, min_size=6, max_size=14),
     between=st.lists(st.lists(MOVE, min_size=1, max_size=3), min_size=2, max_size=4),
+    looked=st.sampled_from((1, 3, post_queries.LOOKED)),
 )
 def test_a_walk_shows_what_there_was_when_it_began_of_who_is_followed_still(
-    services: Services, before: list[tuple[str, str, str]], between: list[list[tuple[str, str, str]]]
+    services: Services, before: list[tuple[str, str, str]], between: list[list[tuple[str, str, str]]], looked: int
 ) -> None:
     async def scenario() -> None:
         postgres = Postgres(services.postgres)
@@ -111,4 +115,34 @@ def test_a_walk_shows_what_there_was_when_it_began_of_who_is_followed_still(
             await told.world.project()
         await postgres.close()
 
-    asyncio.run(scenario())
+    with mock.patch.object(post_queries, "LOOKED", looked):
+        asyncio.run(scenario())
+
+
+async def test_of_two_collections_neither_hides_what_is_newer_in_the_other(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, chance = await RecordWorld(postgres).start(), Random(5)  # noqa: S311  # the same posts each time
+    await world.put(READER, FOLLOWS, RKEYS[0], {"subject": OWNERS[1]})
+    for number in range(24):
+        # One collection has more of those who aren't followed, the other of the one who is, in turns.
+        mostly = (OWNERS[1], OWNERS[2]) if number // 8 % 2 else (OWNERS[2], OWNERS[1])
+        collection = chance.choice(COLLECTIONS)
+        owner = mostly[(collection == POSTS) ^ (chance.random() < 0.2)]
+        await world.put(owner, collection, f"r{number}", {"text": str(number)})
+    await world.project()
+    of = Following(READER, FOLLOWS, partition_of(READER, PARTITIONS))
+
+    async def ask(transaction: Transaction, generation: Generation) -> list[str]:
+        found = await post_queries.page(
+            transaction, generation, of, posts=COLLECTIONS, offsets=vector(generation), limit=limit
+        )
+        return [each.rkey for each in found]
+
+    for limit in (1, 2, 3, 5):
+        monkeypatch.setattr(post_queries, "LOOKED", 2_000)
+        every = (await Reads(postgres).read("records", ask))[0]
+        assert len(every) == limit
+        for looked in range(1, 12):
+            monkeypatch.setattr(post_queries, "LOOKED", looked)
+            assert (await Reads(postgres).read("records", ask))[0] == every, (limit, looked)
