@@ -192,11 +192,23 @@ def measure_supply() -> None:
 
 
 def measure_gateway() -> None:
-    with tempfile.TemporaryDirectory() as folder, running_services(Path(folder) / "data") as services:
-        found = asyncio.run(gateway.filled_and_measured(services.postgres))
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data"
+        with running_services(data) as services:
+            asyncio.run(gateway.filled(services.postgres))
+        # Stopped in between, so that Postgres doesn't still write to its disk what it was filled with.
+        with running_services(data) as services:
+            first, found, written = asyncio.run(gateway.measured(services.postgres))
     say(f"{gateway.POSTS:,} posts of {gateway.AUTHORS:,} authors", f"{gateway.TIMES} reads of each kind")
     for name, took in found.items():
-        say(name, f"p50 {took.p50:.2f} ms", f"p99 {took.p99:.2f} ms")
+        say(name, percentiles(took), f"after a start: {percentiles(first[name])}")
+    for name, took in written.items():
+        say(f"{name}, beside {gateway.WRITTEN * 10} posts/s", percentiles(took))
+
+
+def percentiles(took: gateway.Took) -> str:
+    """Write how long one kind of read took."""
+    return f"p50 {took.p50:.1f}, p99 {took.p99:.1f} ms"
 
 
 SECTIONS: Mapping[str, Callable[[], None]] = {

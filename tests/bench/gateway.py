@@ -5,11 +5,13 @@ twenty words each of a vocabulary that is used as people use theirs: few words o
 each query with its rows on their way here, over one connection, beside a bare ``SELECT`` of one row over the same.
 """
 
+import asyncio
 import itertools
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from domain.records.built_in import FOLLOW, POST
@@ -24,8 +26,8 @@ from projections.record_rows import DEFINITION, VERSION
 from projections.record_words import about
 
 POSTS, AUTHORS, READERS, FOLLOWS = 1_000_000, 10_000, 20, 1_000
-PARTITIONS, AT_ONCE, PAGE, TIMES = 4, 5_000, 51, 300
-WORDS, WORDS_EACH = 50_000, 20
+PARTITIONS, AT_ONCE, PAGE, TIMES = 4, 500, 51, 300
+WORDS, WORDS_EACH, WRITTEN = 50_000, 20, 20
 BEGAN_MS, APART_MS = 1_760_000_000_000, 10
 FOREVER = [1 << 60] * PARTITIONS
 BENCH = Generation("gateway_bench", 1, {}, beside={"identity": Generation("gateway_bench", 1, {})})
@@ -53,26 +55,46 @@ def word(number: int) -> str:
 LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
 
-def rows(posts: int, authors: int, readers: int, follows: int, chance: Random) -> Iterator[list[str | None]]:
-    """Give the posts in their order, then the follows of the first authors."""
+def row(number: int, by: int, collection: str, value: object) -> str:
+    """Write a record as the projector does."""
+    text, at = json.dumps(value), str(BEGAN_MS + number * APART_MS)
+    where = [author(by), collection, f"{number:019}", str(by % PARTITIONS), str(number), at, at]
+    return line([*where, CID, text, "1", str(len(text)), None, None, KEY, *about(text)])
+
+
+def posts_of(numbers: range, authors: int, chance: Random) -> Iterator[str]:
+    """Give posts in their order."""
     vocabulary = [word(number) for number in range(WORDS)]
     weights = list(itertools.accumulate(1 / (rank + 5) for rank in range(WORDS)))
-
-    def row(number: int, by: int, collection: str, value: object) -> list[str | None]:
-        text, at = json.dumps(value), str(BEGAN_MS + number * APART_MS)
-        where = [author(by), collection, f"{number:019}", str(by % PARTITIONS), str(number), at, at]
-        return [*where, CID, text, "1", str(len(text)), None, None, KEY, *about(text)]
-
-    for number in range(posts):
+    for number in numbers:
         said = " ".join(chance.choices(vocabulary, cum_weights=weights, k=WORDS_EACH))
         yield row(number, chance.randrange(authors), POST, {"text": said})
+
+
+def follows_of(posts: int, authors: int, readers: int, follows: int, chance: Random) -> Iterator[str]:
+    """Give the follows of the first authors, behind all posts."""
     for reader in range(readers):
         for index, followed in enumerate(chance.sample(range(authors), follows)):
             yield row(posts + reader * follows + index, reader, FOLLOW, {"subject": author(followed)})
 
 
+async def written(postgres: Postgres, lines: Iterable[str]) -> None:
+    """Write records in batches, each a transaction."""
+    waiting = iter(lines)
+    while some := list(itertools.islice(waiting, AT_ONCE)):
+        async with postgres.transaction() as transaction:
+            copying = Copying(f"{BENCH.schema}.records ({', '.join(VERSION)})")
+            for each in some:
+                copying.add(each)
+            await copying.end(transaction)
+
+
 async def fill(postgres: Postgres, posts: int, authors: int, readers: int, follows: int) -> None:
-    """Make the table with its rows; its indexes are built behind them, which takes a fraction of the time."""
+    """Make the table with its rows, as a registry has them that has been running for long.
+
+    What is older was cleaned up by Postgres; the newest hundredth was written since. The older rows get their indexes
+    behind them, which takes a fraction of the time.
+    """
     schema, chance = BENCH.schema, Random(20_261_126)  # noqa: S311  # the same posts each time
     async with postgres.transaction() as transaction:
         await transaction.run(f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema};")
@@ -84,22 +106,22 @@ async def fill(postgres: Postgres, posts: int, authors: int, readers: int, follo
         )
         for name, _ in indexes:
             await transaction.run(f"DROP INDEX {schema}.{name}")
-        copying = Copying(f"{schema}.records ({', '.join(VERSION)})")
-        for number, each in enumerate(rows(posts, authors, readers, follows, chance)):
-            copying.add(line(each))
-            if number % AT_ONCE == 0:
-                await copying.send(transaction)
-        await copying.end(transaction)
-        await transaction.run("SET LOCAL maintenance_work_mem = '512MB'")
-        for _, definition in indexes:
-            await transaction.run(definition)
         await transaction.run(
             f"INSERT INTO {schema}.identity_keys SELECT did, %s, 0, 'ed25519', 'z', 'authentication', NULL, NULL,"  # noqa: S608
             " 0, 0, 0, NULL FROM unnest(%s::text[]) did",
             KEY,
             [author(number) for number in range(authors)],
         )
-        await transaction.run(f"ANALYZE {schema}.records; ANALYZE {schema}.identity_keys")
+    newest = range(posts - posts // 100, posts)
+    await written(postgres, posts_of(range(newest.start), authors, chance))
+    await written(postgres, follows_of(posts, authors, readers, follows, chance))
+    async with postgres.transaction() as transaction:
+        await transaction.run("SET LOCAL maintenance_work_mem = '512MB'")
+        for _, definition in indexes:
+            await transaction.run(definition)
+    async with postgres._connection() as connection:
+        await connection.execute(f"VACUUM ANALYZE {schema}.records, {schema}.identity_keys".encode())
+    await written(postgres, posts_of(newest, authors, chance))
 
 
 async def timed(times: int, act: Callable[[int], Awaitable[object]]) -> Took:
@@ -116,9 +138,9 @@ async def timed(times: int, act: Callable[[int], Awaitable[object]]) -> Took:
 class Reading:
     """The reads, over one connection, of what ``fill`` made."""
 
-    def __init__(self, transaction: Transaction, readers: int, authors: int) -> None:
+    def __init__(self, transaction: Transaction, readers: int, authors: int, seed: int = 7) -> None:
         self._transaction, self._readers, self._authors = transaction, readers, authors
-        self._chance = Random(7)  # noqa: S311  # the same reads each time
+        self._chance = Random(seed)  # noqa: S311  # the same reads each time
 
     async def bare(self, _number: int) -> None:
         """Read one row by its key."""
@@ -174,7 +196,7 @@ SEARCHES: dict[str, Callable[[Random], str]] = {
 
 
 async def measure(postgres: Postgres, times: int = TIMES) -> dict[str, Took]:
-    """Measure every read, each once before it counts."""
+    """Measure every read, each a few times before it counts."""
     found = {}
     async with postgres.snapshot() as transaction:
         reading = Reading(transaction, READERS, AUTHORS)
@@ -184,7 +206,7 @@ async def measure(postgres: Postgres, times: int = TIMES) -> dict[str, Took]:
             "a page further down it": reading.further,
             "author feed": reading.author,
             **{f"search, {name}": reading.search(text) for name, text in SEARCHES.items()},
-            "search, a word of 1,000 to 5,000, in English": reading.search(SEARCHES[SEVERAL], "en"),
+            f"search, {SEVERAL}, in English": reading.search(SEARCHES[SEVERAL], "en"),
         }
         for name, act in acts.items():
             await timed(10, act)
@@ -192,11 +214,47 @@ async def measure(postgres: Postgres, times: int = TIMES) -> dict[str, Took]:
     return found
 
 
-async def filled_and_measured(dsn: str) -> dict[str, Took]:
-    """Fill a database and measure."""
+async def measure_while_written(postgres: Postgres, times: int = TIMES) -> dict[str, Took]:
+    """Measure reads of which each sees what others have just written, ``WRITTEN`` posts ten times a second."""
+    found = {}
+
+    async def write() -> None:
+        posts = posts_of(range(2 * POSTS, 3 * POSTS), AUTHORS, Random(8))  # noqa: S311  # the same posts each time
+        while some := list(itertools.islice(posts, WRITTEN)):
+            await written(postgres, some)
+            await asyncio.sleep(0.1)
+
+    def fresh(act: Callable[[Reading], Callable[[int], Awaitable[object]]]) -> Callable[[int], Awaitable[object]]:
+        async def read(number: int) -> object:
+            async with postgres.snapshot() as transaction:
+                return await act(Reading(transaction, READERS, AUTHORS, number))(number)
+
+        return read
+
+    writing = asyncio.create_task(write())
+    try:
+        found["following feed"] = await timed(times, fresh(lambda reading: reading.following))
+        for name in ("one of the 50 commonest words", SEVERAL, "a rare word"):
+            text = SEARCHES[name]
+            found[f"search, {name}"] = await timed(times, fresh(partial(Reading.search, text=text)))
+    finally:
+        writing.cancel()
+    return found
+
+
+async def filled(dsn: str) -> None:
+    """Fill a database."""
     postgres = Postgres(dsn)
     try:
         await fill(postgres, POSTS, AUTHORS, READERS, FOLLOWS)
-        return await measure(postgres)
+    finally:
+        await postgres.close()
+
+
+async def measured(dsn: str) -> tuple[dict[str, Took], dict[str, Took], dict[str, Took]]:
+    """Measure a database that was filled: just after its start, once more, and while others write."""
+    postgres = Postgres(dsn)
+    try:
+        return await measure(postgres), await measure(postgres), await measure_while_written(postgres)
     finally:
         await postgres.close()
