@@ -11,10 +11,12 @@ from typing import Final
 from projections.record_words import LIES_IN, SPANS
 
 HITS_WANTED: Final = 128
-"""How many hits a longer span may be expected to have."""
+"""How many hits a longer span may be expected to have, where most hits match."""
+FEW_MATCH: Final = 4
+"""How many times more they may be where few do."""
 HITS_UNSEEN: Final = 16
 """How many more hits are expected than were seen: little that was looked at says little of what was not."""
-HITS_LIMIT: Final = 600
+HITS_LIMIT: Final = 800
 """A span with more hits than these is left for a shorter one, if there is one."""
 TIMES_LONGER: Final = 1 << SPANS.step
 BEFORE_ALL: Final = (1 << 63) - 1
@@ -24,20 +26,23 @@ def steps_query(schema: str, found: int, vector_of: Callable[[str], str]) -> str
     """Write the recursive query ``step``, whose rows have the newest matches, ``found`` at most, in their order.
 
     Each row has ``records`` and ``vectors``: those that match of one span, newest first, and what ``vector_of`` makes
-    of what each says, to be held against the whole query.
+    of what each says, to be held against the whole query. ``seen`` are all hits, ``hits`` and ``spans`` those since the
+    spans were last made longer or shorter.
     """
     return (
-        f"step AS (SELECT {SPANS[0]} AS span, {BEFORE_ALL}::bigint AS before, 0 AS found, 0::bigint AS hits,"
-        f" 0 AS spans, NULL::{schema}.records[] AS records, NULL::tsvector[] AS vectors UNION ALL"
+        f"step AS (SELECT {SPANS[0]} AS span, {BEFORE_ALL}::bigint AS before, 0 AS found, 0::bigint AS seen, 0::bigint"
+        f" AS hits, 0 AS spans, NULL::{schema}.records[] AS records, NULL::tsvector[] AS vectors UNION ALL"
         " SELECT s.span + n.longer, CASE WHEN l.crowded THEN s.before ELSE t.newest >> s.span << s.span END,"
-        " s.found + l.matches, CASE WHEN l.crowded OR n.longer = 0 THEN n.hits ELSE 0 END,"
+        " s.found + l.matches, s.seen + l.hits, CASE WHEN l.crowded OR n.longer = 0 THEN n.hits ELSE 0 END,"
         f" CASE WHEN l.crowded THEN {TIMES_LONGER} WHEN n.longer = 0 THEN s.spans + 1 ELSE 0 END, l.records, l.vectors"
         f" FROM step s CROSS JOIN LATERAL ({_newest(schema)}) t"
         f" CROSS JOIN LATERAL ({_looked(schema, found, vector_of)}) l"
         # Those of a crowded span lie in the shorter ones that it is made of.
-        " CROSS JOIN LATERAL (SELECT CASE WHEN l.crowded THEN l.hits ELSE s.hits + l.hits END AS hits, CASE"
-        f" WHEN l.crowded THEN -{SPANS.step} WHEN s.span < {SPANS[-1]} AND (s.hits + l.hits + {HITS_UNSEEN})"
-        f" * {TIMES_LONGER} <= {HITS_WANTED} * (s.spans + 1) THEN {SPANS.step} ELSE 0 END AS longer) n"
+        " CROSS JOIN LATERAL (SELECT CASE WHEN l.crowded THEN l.hits ELSE s.hits + l.hits END AS hits,"
+        f" {HITS_WANTED} * greatest(1, least({FEW_MATCH}, (s.seen + l.hits) / (s.found + l.matches + 1))) AS wanted) w"
+        f" CROSS JOIN LATERAL (SELECT w.hits, CASE WHEN l.crowded THEN -{SPANS.step} WHEN s.span < {SPANS[-1]}"
+        f" AND (w.hits + {HITS_UNSEEN}) * {TIMES_LONGER} <= w.wanted * (s.spans + 1) THEN {SPANS.step} ELSE 0 END"
+        " AS longer) n"
         f" WHERE s.found < {found} AND t.newest IS NOT NULL)"
     )
 

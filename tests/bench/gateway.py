@@ -189,6 +189,7 @@ SEARCHES: dict[str, Callable[[Random], str]] = {
     "a rare word": lambda chance: word(chance.randrange(10_000, WORDS)),
     "two common words": lambda chance: f"{word(chance.randrange(50))} {word(chance.randrange(50))}",
     "a common and a rare word": lambda chance: f"{word(chance.randrange(50))} {word(chance.randrange(10_000, WORDS))}",
+    "a phrase of two common words": lambda chance: f'"{word(chance.randrange(50))} {word(chance.randrange(50))}"',
     "one of two words, without a third": lambda chance: " ".join((
         word(chance.randrange(500)), "or", word(chance.randrange(500)), "-" + word(chance.randrange(50)),
     )),
