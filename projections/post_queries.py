@@ -20,7 +20,7 @@ LOOKED: Final = 2_000
 ORDER: Final = "indexed_at DESC, rkey, did, collection"
 KEY: Final = "did, collection, rkey, pos, indexed_at"
 OWN_PLAN: Final = "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = off"
-"""Has a query planned for what is asked: one plan for all would suit neither few authors nor rare words.
+"""Has a query planned for what is asked: one plan for all would not suit few authors and many alike.
 
 And by indexes, also while a table is small: it won't stay so, and what a plan needs then is found out early.
 """

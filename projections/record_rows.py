@@ -16,7 +16,8 @@ RECORDS: Final = Table("records", VERSION, ("did", "collection", "rkey", "pos"),
 ``subject`` and ``said`` follow from ``value``: the DID that it is about, and the text that people read.
 """
 ERASED: Final = Table("erased_owners", ("did", "part", "pos", "at"), ("did",))
-# What is pending in the index of words is read by each look into it: 128 kB are 100 posts, the default 4 MB.
+# What is pending in the index of words is read by each look into it: 128 kB are some 130 posts of twenty words, and
+# the default is 4 MB.
 DEFINITION: Final = """
 CREATE TABLE {schema}.records (
   did text COLLATE "C" NOT NULL, collection text COLLATE "C" NOT NULL, rkey text COLLATE "C" NOT NULL,

@@ -198,12 +198,12 @@ def measure_gateway() -> None:
             asyncio.run(gateway.filled(services.postgres))
         # Stopped in between, so that Postgres doesn't still write to its disk what it was filled with.
         with running_services(data) as services:
-            first, found, written = asyncio.run(gateway.measured(services.postgres))
+            first, found, (beside, pace) = asyncio.run(gateway.measured(services.postgres))
     say(f"{gateway.POSTS:,} posts of {gateway.AUTHORS:,} authors", f"{gateway.TIMES} reads of each kind")
     for name, took in found.items():
         say(name, percentiles(took), f"after a start: {percentiles(first[name])}")
-    for name, took in written.items():
-        say(f"{name}, beside {gateway.WRITTEN * 10} posts/s", percentiles(took))
+    for name, took in beside.items():
+        say(f"{name}, beside {pace:.0f} posts/s", percentiles(took))
 
 
 def percentiles(took: gateway.Took) -> str:

@@ -10,6 +10,7 @@ import itertools
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -27,7 +28,8 @@ from projections.record_words import about
 
 POSTS, AUTHORS, READERS, FOLLOWS = 1_000_000, 10_000, 20, 1_000
 PARTITIONS, AT_ONCE, PAGE, TIMES = 4, 500, 51, 300
-WORDS, WORDS_EACH, WRITTEN = 50_000, 20, 20
+WORDS, WORDS_EACH = 50_000, 20
+WRITTEN, WRITTEN_EACH_S = 20, 200
 BEGAN_MS, APART_MS = 1_760_000_000_000, 10
 FOREVER = [1 << 60] * PARTITIONS
 BENCH = Generation("gateway_bench", 1, {}, beside={"identity": Generation("gateway_bench", 1, {})})
@@ -215,15 +217,17 @@ async def measure(postgres: Postgres, times: int = TIMES) -> dict[str, Took]:
     return found
 
 
-async def measure_while_written(postgres: Postgres, times: int = TIMES) -> dict[str, Took]:
-    """Measure reads of which each sees what others have just written, ``WRITTEN`` posts ten times a second."""
-    found = {}
+async def measure_while_written(postgres: Postgres, times: int = TIMES) -> tuple[dict[str, Took], float]:
+    """Measure reads of which each sees what others have just written, and how many posts a second they wrote."""
+    found, count, started = {}, 0, time.perf_counter()
 
     async def write() -> None:
+        nonlocal count
         posts = posts_of(range(2 * POSTS, 3 * POSTS), AUTHORS, Random(8))  # noqa: S311  # the same posts each time
         while some := list(itertools.islice(posts, WRITTEN)):
+            await asyncio.sleep(started + count / WRITTEN_EACH_S - time.perf_counter())
             await written(postgres, some)
-            await asyncio.sleep(0.1)
+            count += len(some)
 
     def fresh(act: Callable[[Reading], Callable[[int], Awaitable[object]]]) -> Callable[[int], Awaitable[object]]:
         async def read(number: int) -> object:
@@ -238,9 +242,12 @@ async def measure_while_written(postgres: Postgres, times: int = TIMES) -> dict[
         for name in ("one of the 50 commonest words", SEVERAL, "a rare word"):
             text = SEARCHES[name]
             found[f"search, {name}"] = await timed(times, fresh(partial(Reading.search, text=text)))
+        pace = count / (time.perf_counter() - started)
     finally:
         writing.cancel()
-    return found
+        with suppress(asyncio.CancelledError):
+            await writing
+    return found, pace
 
 
 async def filled(dsn: str) -> None:
@@ -252,7 +259,7 @@ async def filled(dsn: str) -> None:
         await postgres.close()
 
 
-async def measured(dsn: str) -> tuple[dict[str, Took], dict[str, Took], dict[str, Took]]:
+async def measured(dsn: str) -> tuple[dict[str, Took], dict[str, Took], tuple[dict[str, Took], float]]:
     """Measure a database that was filled: just after its start, once more, and while others write."""
     postgres = Postgres(dsn)
     try:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from random import Random
 from typing import Any
 
 import pytest
@@ -99,33 +100,68 @@ def looked_at(plan: str) -> tuple[int, int]:
     return int(ran[2]), round(float(ran[1]) * int(ran[2]))
 
 
-async def most_looked_at(postgres: Postgres) -> tuple[int, int]:
-    """Search for words of every frequency, and give the most spans and the most records that one of them took."""
-    taken = []
+async def taken(postgres: Postgres, text: str, language: str | None = None) -> tuple[int, int]:
+    """Search, and give how many spans and records it took."""
     async with postgres.snapshot() as opened:
         transaction = Explaining(opened)
-        for rank in (0, 5, 20, 60, 200, 1_000, 5_000, 40_000):
-            sought = await search_queries.needle(transaction, word(rank), None)
-            assert sought is not None
-            await search_queries.matching(
-                transaction, BENCH, sought, collections=[POST], offsets=gateway.FOREVER, limit=51
-            )
-            taken.append(looked_at(next(plan for plan in reversed(transaction.plans) if "records_words" in plan)))
-    return max(spans for spans, _ in taken), max(records for _, records in taken)
+        sought = await search_queries.needle(transaction, text, language)
+        assert sought is not None
+        await search_queries.matching(transaction, BENCH, sought, collections=[POST], offsets=gateway.FOREVER, limit=51)
+    return looked_at(next(plan for plan in transaction.plans if "records_words" in plan))
+
+
+async def most_taken(postgres: Postgres) -> tuple[int, int]:
+    """Search for words of every frequency, and give the most spans and the most records that one of them took."""
+    each = [await taken(postgres, word(rank)) for rank in (0, 5, 20, 60, 200, 1_000, 5_000, 40_000)]
+    return max(spans for spans, _ in each), max(records for _, records in each)
 
 
 async def test_a_search_takes_little_more_than_it_ranks_however_often_a_word_is_said(filled: Postgres) -> None:
-    spans, records = await most_looked_at(filled)
+    spans, records = await most_taken(filled)
     assert spans <= 40
     assert records <= search_queries.CANDIDATES + 2 * search_spans.HITS_WANTED
     # A month after all that was said within minutes, somebody says something every hour.
     month, hour = 30 * 86_400_000 // gateway.APART_MS, 3_600_000 // gateway.APART_MS
     later = (gateway.row(POSTS + month + hour * number, 7, POST, {"text": word(number % 3)}) for number in range(40))
     await gateway.written(filled, later)
-    spans, records = await most_looked_at(filled)
+    spans, records = await most_taken(filled)
     assert spans <= 60
     # Each length of span can have turned out to have too many once.
     assert records <= search_queries.CANDIDATES + len(SPANS) * (search_spans.HITS_LIMIT + 1)
+
+
+async def test_where_few_hits_match_a_search_takes_more_at_once(filled: Postgres) -> None:
+    # "wandero" is "wander" in Spanish, and a word of its own in English; five posts a second.
+    later = (
+        gateway.row(POSTS + 20 * number, 7, POST, {"text": "wandero" if number % 20 else "wander"})
+        for number in range(3_000)
+    )
+    await gateway.written(filled, later)
+    spans, records = await taken(filled, "wander", "en")
+    # What a longer span has of those that were looked at already is taken again.
+    assert 3_000 <= records <= 3_000 + search_spans.HITS_WANTED
+    assert spans <= 40
+
+
+async def test_what_is_pending_in_the_index_of_words_stays_short(filled: Postgres) -> None:
+    await gateway.written(filled, gateway.posts_of(range(POSTS, POSTS + 1_000), AUTHORS, Random(1)))  # noqa: S311
+    async with filled.transaction() as transaction:
+        ((pages,),) = await transaction.rows(
+            "SELECT gin_clean_pending_list(%s::text::regclass)", f"{BENCH.schema}.records_words"
+        )
+    assert pages * 8 <= 128 + 8
+
+
+async def test_a_feed_of_whom_somebody_follows_looks_at_no_more_posts_than_fill_its_page(filled: Postgres) -> None:
+    async with filled.snapshot() as opened:
+        transaction = Explaining(opened)
+        found = await post_queries.page(
+            transaction, BENCH, Following(author(0), FOLLOW, 0), posts=[POST], offsets=gateway.FOREVER, limit=51
+        )
+    assert len(found) == 51
+    looked = re.findall(r"using records_newest on .*actual rows=([\d.]+) loops=1\)", transaction.plans[0])
+    # Somebody who follows three of ten finds 51 among 170, or a few more.
+    assert [51 <= float(rows) <= 400 for rows in looked] == [True]
 
 
 async def test_no_read_of_the_gateway_scans_a_table(filled: Postgres) -> None:

@@ -17,19 +17,21 @@ from tests.projections.record_world import COLLECTIONS, OWNERS, RecordWorld
 BOTH = list(COLLECTIONS)
 NOTES, POSTS = COLLECTIONS
 EVERYTHING = (
-    "SELECT r.rkey, r.pos FROM (SELECT *, to_tsvector('simple', said) AS words_said FROM {schema}.records WHERE pos <="
-    " (%(offsets)s::bigint[])[part + 1] AND (until_pos IS NULL OR until_pos > (%(offsets)s::bigint[])[part + 1])) r"
+    "SELECT rkey, pos FROM (SELECT r.*, q FROM (SELECT *, to_tsvector('simple', said) AS words_said"
+    " FROM {schema}.records WHERE pos <= (%(offsets)s::bigint[])[part + 1]"
+    " AND (until_pos IS NULL OR until_pos > (%(offsets)s::bigint[])[part + 1])) r"
     " CROSS JOIN websearch_to_tsquery('simple', %(text)s) q WHERE r.words_said @@ q"
-    " ORDER BY r.indexed_at DESC, r.rkey, r.did, r.collection LIMIT %(ranked)s"
+    " ORDER BY r.indexed_at DESC, r.rkey, r.did, r.collection LIMIT %(ranked)s) newest"
+    " ORDER BY (ts_rank_cd(words_said, q, 32) * 1000000000)::bigint DESC, indexed_at DESC, rkey, did, collection"
 )
-PACES = list(itertools.product((0, 64, 1_000_000), (0, 1, 600)))
+PACES = list(itertools.product((0, 64, 1_000_000), (0, 1, search_spans.HITS_LIMIT)))
 """How many hits are wanted of a longer span, and how many it may have."""
 
 
-async def sought(postgres: Postgres, text: str, offsets: list[int] | None = None) -> tuple[set[str], set[str]]:
+async def sought(postgres: Postgres, text: str, offsets: list[int] | None = None) -> tuple[list[str], list[str]]:
     """Give what is found in both collections, now or as of offsets, and what looking at everything finds."""
 
-    async def ask(transaction: Transaction, generation: Generation) -> tuple[set[str], set[str]]:
+    async def ask(transaction: Transaction, generation: Generation) -> tuple[list[str], list[str]]:
         needle = await search_queries.needle(transaction, text, None)
         assert needle is not None
         at, ranked = offsets or vector(generation), search_queries.CANDIDATES
@@ -39,9 +41,7 @@ async def sought(postgres: Postgres, text: str, offsets: list[int] | None = None
         rows = await transaction.rows(
             EVERYTHING.format(schema=generation.schema), {"offsets": at, "text": text, "ranked": ranked}
         )
-        names = [f"{each.record.rkey} {each.record.pos}" for each in found]
-        assert len(names) == len(set(names)), names
-        return set(names), {f"{rkey} {pos}" for rkey, pos in rows}
+        return [f"{each.record.rkey} {each.record.pos}" for each in found], [f"{rkey} {pos}" for rkey, pos in rows]
 
     return (await Reads(postgres).read("records", ask))[0]
 
@@ -81,11 +81,12 @@ async def test_whatever_was_written_changed_and_let_go_no_pace_of_looking_back_h
         for owner in OWNERS:
             await world.put(owner, POSTS, rkey, {"text": "sea again"})
     await world.project()
+    every = search_queries.CANDIDATES
     for wanted, limit in PACES:
         monkeypatch.setattr(search_spans, "HITS_WANTED", wanted)
         monkeypatch.setattr(search_spans, "HITS_LIMIT", limit)
         for text, ranked, offsets in itertools.product(
-            ("sea", "sea or run", "again", "sea -again", '"sea again"'), (3, 300), (None, then)
+            ("sea", "sea or run", "again", "sea -again", '"sea again"'), (3, every), (None, then)
         ):
             monkeypatch.setattr(search_queries, "CANDIDATES", ranked)
             found, everything = await sought(postgres, text, offsets)
@@ -99,4 +100,4 @@ async def began(_transaction: Transaction, generation: Generation) -> list[int]:
 
 async def test_where_nothing_was_written_nothing_is_found(postgres: Postgres) -> None:
     await (await RecordWorld(postgres).start()).project()
-    assert await sought(postgres, "nothing") == (set(), set())
+    assert await sought(postgres, "nothing") == ([], [])
