@@ -90,13 +90,20 @@ def play(registry: Registry, folder: Path, readme: str) -> Iterator[tuple[str, s
             )
             groups.append(running_command.pid)
             printed, _ = running_command.communicate(timeout=COMMAND_TIMEOUT_S)
-            printed = printed.replace(registry.url, "http://127.0.0.1:8080").replace(hook, "9000")
-            yield command, said, printed.replace(str(folder), ".")
+            yield command, said, as_readme_has_it(printed, registry.url, hook, folder)
     finally:
         for group in groups:
             # What a command left in the background, the receiver for one, ends with the story.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGTERM)
+
+
+def as_readme_has_it(printed: str, registry_url: str, hook_port: str, folder: Path) -> str:
+    """Put README's addresses and folder in place of this run's."""
+    # Its whole address: a transaction's id may have the digits of the port in it.
+    printed = printed.replace(registry_url, "http://127.0.0.1:8080")
+    printed = printed.replace(f"http://127.0.0.1:{hook_port}", "http://127.0.0.1:9000")
+    return printed.replace(str(folder), ".")
 
 
 def write() -> None:

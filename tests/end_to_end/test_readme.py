@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.readme import README, masked, play
+from tests.end_to_end.readme import README, as_readme_has_it, masked, play
 from tests.end_to_end.registry import Registry, running
 
 
@@ -25,6 +25,13 @@ def test_every_command_of_readme_prints_what_readme_says(
         monkeypatch.chdir(tmp_path)
         run_python(registry, README.read_text())
     assert "revoked fct_" in capsys.readouterr().out
+
+
+def test_digits_that_happen_to_be_a_port_stay_in_an_id(tmp_path: Path) -> None:
+    txid = "45678" + 59 * "a"
+    printed = f"listening on http://127.0.0.1:45678\noutput 0 of {txid} in {tmp_path}/proof.json"
+    shown = as_readme_has_it(printed, "http://127.0.0.1:41234", "45678", tmp_path)
+    assert shown == f"listening on http://127.0.0.1:9000\noutput 0 of {txid} in ./proof.json"
 
 
 def run_python(registry: Registry, readme: str) -> None:
