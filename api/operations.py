@@ -5,6 +5,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
+from api.freshness import as_of
 from api.metrics import MEDIA_TYPE
 from api.openapi import Document
 from api.route import DESCRIPTION, Asked, Route, json_response
@@ -50,13 +51,13 @@ def overall(api: Api) -> tuple[str, str]:
 
 
 async def health(asked: Asked) -> web.StreamResponse:
-    """Say whether this process can serve."""
-    api = asked.api
+    """Say whether this process can serve, and how much of the log it has."""
+    api, headers = asked.api, as_of(asked.api.mirror)
     status, log = overall(api)
     body: JsonObject = {"status": status, "log": log}
     if not asked.roles.isdisjoint(OPERATORS):
         body |= await standing(api)
-    return json_response(body, 200 if status in SERVING else 503)
+    return json_response(body, 200 if status in SERVING else 503, headers)
 
 
 async def metrics(asked: Asked) -> web.StreamResponse:

@@ -82,12 +82,11 @@ async def _star(args: argparse.Namespace) -> None:
 async def _unstar(args: argparse.Namespace) -> None:
     async with reached(args) as client:
         key = signed_in(client)
-        of = {"kind": STAR, "origin": args.origin, "type": "playlist", "ref": args.playlist, "issuer": key.did}
-        async for star in client.facts.list(page_size=1, **of):
-            fact = await client.facts.revoke(star.id, args.reason)
-            print_result(args, fact, _said(fact, "revoked"))
-            return
-        raise Failure("not_found", f"{key.did} has no active star on {args.playlist}")
+        star = await client.facts.own(STAR, Subject(args.origin, "playlist", args.playlist))
+        if star is None:
+            raise Failure("not_found", f"{key.did} has no active star on {args.playlist}")
+        fact = await client.facts.revoke(star.id, args.reason)
+        print_result(args, fact, _said(fact, "revoked"))
 
 
 async def _issue(args: argparse.Namespace) -> None:

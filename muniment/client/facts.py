@@ -119,6 +119,20 @@ class Facts(Noun):
         async for found, answer in pages(self._transport, "/facts", {"limit": page_size, **filters}):
             yield Fact.read(found, answer)
 
+    async def own(self, kind: str, subject: Subject) -> Fact | None:
+        """Find the newest of this client's active facts of a kind on a subject, whatever its digest.
+
+        One that another client of the key issued a moment before is found, too: where there is none at first, what the
+        registry has decided by then is waited for. Raises NotCaughtUp.
+        """
+        of = {"kind": kind, "origin": subject.origin, "type": subject.type, "ref": subject.ref, "issuer": self._key.did}
+        async for found in self.list(page_size=1, **of):
+            return found
+        decided = (await self._transport.call("GET", "/health")).as_of
+        async for found in self.list(page_size=1, min_position=decided, **of):
+            return found
+        return None
+
     def as_of(self, position: str, **filters: str | None) -> AsyncIterator[Fact]:
         """Give the facts as they stood at a position's token or an RFC 3339 time."""
         return self.list(page_size=100, as_of=position, **filters)

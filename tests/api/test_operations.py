@@ -14,6 +14,7 @@ from api.problems import PROBLEMS, ProblemError
 from api.rate_limits import InvalidRateLimits, RateLimits, network_of
 from log.memory import MemoryLog
 from log.status import StatusBoard, publish
+from log.token import read_token
 from tests.api.serving import Registry, running
 
 
@@ -81,6 +82,7 @@ async def test_health_tells_everybody_whether_and_operators_how(registry: Regist
     registry.api.health = {"broker": "127.0.0.1:9092"}
     public = await registry.ask("GET", "/health")
     assert (public.status, public.json) == (200, {"status": "degraded", "log": "ok"})
+    assert read_token(public.headers["Muniment-As-Of"]) == registry.api.mirror.reached
     await publish(registry.log, "decide-1", "decider", {"facts": {"0": {"position": 3}}})
     async with asyncio.timeout(5):
         while (await registry.ask("GET", "/health")).json["status"] != "ok":
